@@ -1,0 +1,87 @@
+# Gnomon. `make help` lists the targets. Needs Go, make, git, Node.js with npm.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT    ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+GOBUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+TOOLS     := $(CURDIR)/.build/tools
+FUZZTIME  ?= 300s
+RUN       ?= .
+
+export GOFLAGS := -mod=readonly
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build both binaries into bin/
+	$(GOBUILD) -o bin/ ./agent/cmd/gnomon-agent ./collector/cmd/gnomon-collector
+
+.PHONY: engine
+engine: ## fetch the ClickHouse engine of the embedded default (once, about 170 MB)
+	@deploy/engine/fetch >/dev/null
+
+.PHONY: run
+run: build engine ## start collector and agent on this machine with an example inventory; Ctrl-C stops both
+	@deploy/local/run
+
+.PHONY: demo
+demo: build engine ## traffic, model files and processes made on the spot, ending in a table of verdicts
+	@go run ./integration/cmd/demo
+
+.PHONY: test
+test: build engine ## every test, the ones on built binaries and a real engine included
+	go vet ./...
+	go test -timeout 11m ./...
+
+.PHONY: test-race
+test-race: build engine ## the unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -timeout 30m ./signatures/... ./proto/... ./agent/... ./collector/...
+
+.PHONY: test-integration
+test-integration: build engine ## the tests from outside alone, in full length
+	GNOMON_LONG=1 go test -count=1 -timeout 60m -v -run '$(RUN)' ./integration/...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (default 300s), one after the other
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## the benchmarks of every package
+	go test -run '^$$' -bench '$(RUN)' -benchmem ./signatures/... ./proto/... ./agent/... ./collector/...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## golangci-lint and buf lint
+	$(TOOLS)/golangci-lint run ./...
+	cd proto && $(TOOLS)/buf lint
+
+.PHONY: breaking
+breaking: $(TOOLS)/buf ## hold the contract against the main branch
+	cd proto && $(TOOLS)/buf breaking --against '../.git#branch=main,subdir=proto'
+
+.PHONY: generate
+generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go ## generate Go from proto/
+	cd proto && PATH="$(TOOLS):$$PATH" buf generate
+
+.PHONY: dist
+dist: ## release archives for linux, darwin and windows into dist/, with checksums
+	@.ci/dist "$(VERSION)" '$(LDFLAGS)'
+
+.PHONY: clean
+clean: ## remove what the targets above made here (the fetched engine stays in its cache)
+	rm -rf bin dist .build .run
+
+$(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go: .ci/tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd .ci/tools && go build -o $(TOOLS)/ github.com/bufbuild/buf/cmd/buf google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go
+	@touch $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go
+
+$(TOOLS)/golangci-lint: .ci/lint/go.mod
+	@mkdir -p $(TOOLS)
+	cd .ci/lint && go build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $(TOOLS)/golangci-lint

@@ -2,9 +2,9 @@ package receive
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"time"
+
+	"github.com/gnomon-ai/gnomon/collector/internal/listen"
 )
 
 // Config says where the receiver listens and what it takes.
@@ -12,7 +12,8 @@ type Config struct {
 	// GRPC and HTTP are listen addresses, host:port; empty switches one off.
 	GRPC string `yaml:"grpc"`
 	HTTP string `yaml:"http"`
-	TLS  TLS    `yaml:"tls"`
+	// TLS is needed where an address is not loopback.
+	TLS listen.TLS `yaml:"tls"`
 	// MaxRequestBytes bounds one request after decompression.
 	MaxRequestBytes int `yaml:"max_request_bytes"`
 	// MaxRecords bounds the log records of one request.
@@ -24,16 +25,6 @@ type Config struct {
 	// RetryAfter is the pause that a refused sender is told to keep.
 	RetryAfter time.Duration `yaml:"retry_after"`
 }
-
-// TLS names the server's certificate and key. Both empty means no TLS, which
-// is allowed on loopback addresses only.
-type TLS struct {
-	CertificateFile string `yaml:"certificate_file"`
-	KeyFile         string `yaml:"key_file"`
-}
-
-// Enabled holds where a certificate is configured.
-func (t TLS) Enabled() bool { return t.CertificateFile != "" || t.KeyFile != "" }
 
 // Default listens on the standard OTLP ports of the loopback interface
 // (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port).
@@ -56,15 +47,15 @@ func (c Config) Validate() error {
 	if c.GRPC == "" && c.HTTP == "" {
 		return fmt.Errorf("grpc and http are both empty: nothing would be received")
 	}
-	if (c.TLS.CertificateFile == "") != (c.TLS.KeyFile == "") {
-		return fmt.Errorf("tls needs both certificate_file and key_file")
+	if err := c.TLS.Validate(); err != nil {
+		return err
 	}
-	for _, listen := range []struct{ key, address string }{{"grpc", c.GRPC}, {"http", c.HTTP}} {
-		if listen.address == "" {
+	for _, server := range []struct{ key, address string }{{"grpc", c.GRPC}, {"http", c.HTTP}} {
+		if server.address == "" {
 			continue
 		}
-		if err := ValidateAddress(listen.address, c.TLS.Enabled()); err != nil {
-			return fmt.Errorf("%s: %w", listen.key, err)
+		if err := listen.ValidateAddress(server.address, c.TLS.Enabled()); err != nil {
+			return fmt.Errorf("%s: %w", server.key, err)
 		}
 	}
 	switch {
@@ -80,19 +71,4 @@ func (c Config) Validate() error {
 		return fmt.Errorf("retry_after must be at least 1s, is %s", c.RetryAfter)
 	}
 	return nil
-}
-
-// ValidateAddress checks a listen address: a loopback address, or any with TLS.
-func ValidateAddress(address string, tls bool) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("%q is no host:port: %w", address, err)
-	}
-	if tls || host == "localhost" {
-		return nil
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%q is reachable from other machines and has no TLS: set tls.certificate_file and tls.key_file, or listen on 127.0.0.1", address)
 }

@@ -22,10 +22,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 
 	"github.com/gnomon-ai/gnomon/collector/internal/ingest"
+	"github.com/gnomon-ai/gnomon/collector/internal/listen"
 )
 
 // Line takes decoded requests; *ingest.Line is one.
@@ -70,12 +70,12 @@ func New(config Config, line Line, authenticate Authenticate, meter metric.Meter
 // Start listens and serves until Stop. failed is called once for each server
 // that ends by itself.
 func (r *Receiver) Start(failed func(error)) error {
-	certificates, err := r.certificates()
+	certificates, err := r.config.TLS.Load()
 	if err != nil {
 		return err
 	}
 	if r.config.GRPC != "" {
-		listener, err := r.listen(r.config.GRPC)
+		listener, err := listen.Listen("receive.grpc", r.config.GRPC, r.config.MaxConnections)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (r *Receiver) Start(failed func(error)) error {
 		})
 	}
 	if r.config.HTTP != "" {
-		listener, err := r.listen(r.config.HTTP)
+		listener, err := listen.Listen("receive.http", r.config.HTTP, r.config.MaxConnections)
 		if err != nil {
 			r.Stop(context.Background())
 			return err
@@ -134,25 +134,6 @@ func (r *Receiver) Stop(ctx context.Context) {
 	}
 	stopping.Wait()
 	r.serving.Wait()
-}
-
-func (r *Receiver) listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listening for OTLP (is another collector running? choose another port in receive.grpc or receive.http): %w", err)
-	}
-	return netutil.LimitListener(listener, r.config.MaxConnections), nil
-}
-
-func (r *Receiver) certificates() (*tls.Config, error) {
-	if !r.config.TLS.Enabled() {
-		return nil, nil
-	}
-	certificate, err := tls.LoadX509KeyPair(r.config.TLS.CertificateFile, r.config.TLS.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("loading the certificate of the OTLP receiver: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
 
 // accept is what both transports do with a decoded request.

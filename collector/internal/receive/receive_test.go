@@ -31,6 +31,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/gnomon-ai/gnomon/collector/internal/ingest"
+	"github.com/gnomon-ai/gnomon/collector/internal/listen"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -357,7 +358,7 @@ func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	pool := writeCertificate(t, certificate, key)
-	h := start(t, func(c *Config) { c.TLS = TLS{CertificateFile: certificate, KeyFile: key} })
+	h := start(t, func(c *Config) { c.TLS = listen.TLS{CertificateFile: certificate, KeyFile: key} })
 	if err := h.export(t, nil, goodToken, credentials.NewTLS(&tls.Config{RootCAs: pool})); err != nil {
 		t.Errorf("over TLS: %v", err)
 	}
@@ -396,7 +397,7 @@ func TestConfigAsksForTLSOffLoopback(t *testing.T) {
 	f(func(c *Config) { c.GRPC = "0.0.0.0:4317" }, "grpc: \"0.0.0.0:4317\" is reachable from other machines and has no TLS")
 	f(func(c *Config) { c.HTTP = ":4318" }, "reachable from other machines")
 	f(func(c *Config) { c.HTTP = "collector.example:4318" }, "reachable from other machines")
-	f(func(c *Config) { c.HTTP, c.TLS = ":4318", TLS{"c", "k"} }, "")
+	f(func(c *Config) { c.HTTP, c.TLS = ":4318", listen.TLS{CertificateFile: "c", KeyFile: "k"} }, "")
 	f(func(c *Config) { c.TLS.KeyFile = "k" }, "both certificate_file and key_file")
 	f(func(c *Config) { c.HTTP = "4318" }, "is no host:port")
 	f(func(c *Config) { c.GRPC, c.HTTP = "", "" }, "nothing would be received")
@@ -405,18 +406,4 @@ func TestConfigAsksForTLSOffLoopback(t *testing.T) {
 	f(func(c *Config) { c.MaxConnections = 0 }, "max_connections")
 	f(func(c *Config) { c.RequestTimeout = 0 }, "request_timeout")
 	f(func(c *Config) { c.RetryAfter = 0 }, "retry_after")
-}
-
-func TestPortInUseSaysWhatToDo(t *testing.T) {
-	h := start(t, nil)
-	config := Default()
-	config.GRPC, config.HTTP = "", h.http
-	receiver, err := New(config, h.line, authenticate, sdkmetric.NewMeterProvider().Meter("test"), slog.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := receiver.Start(func(error) {}); err == nil || !strings.Contains(err.Error(), "choose another port") {
-		t.Errorf("got %v", err)
-	}
-	receiver.Stop(context.Background())
 }

@@ -1,0 +1,170 @@
+package signatures
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// ObservationFor makes the observation that a sensor would bring for e, so that
+// examples can be given to Set.Match:
+//
+//   - format, with or without file: a model file
+//   - file: a file
+//   - process, executable, arguments or ports without host and path: a process
+//   - host, path or method, with at most one of ports for the server's: a TLS
+//     connection where only the host is given, else an HTTP request
+//
+// "~" at the start of a path becomes a home directory of the system in OS. An
+// error says which fields do not go together.
+func ObservationFor(e Example) (Observation, error) {
+	network := e.Host != "" || e.Path != "" || e.Method != ""
+	process := e.Process != "" || e.Executable != "" || len(e.Arguments) > 0
+	file := e.File != "" || e.Format != ""
+	o := Observation{OS: e.OS}
+	switch {
+	case network && (process || file), process && file:
+		return o, errors.New("host and path, process, and file are examples of three kinds; give each its own")
+	case network:
+		return networkExample(e, o)
+	case file && len(e.Ports) > 0:
+		return o, errors.New("a file has no ports")
+	case file:
+		o.Sensor, o.Kind = "file", KindFile
+		if e.Format != "" {
+			o.Kind = KindModelFile
+		}
+		o.File = File{Path: expandHome(e.File, e.OS), Format: e.Format}
+		return o, nil
+	case process || len(e.Ports) > 0:
+		o.Sensor, o.Kind = "process", KindProcess
+		o.Ports = e.Ports
+		o.Process = Process{Name: e.Process, Executable: expandHome(e.Executable, e.OS), Arguments: e.Arguments}
+		if e.Process == "" {
+			o.Process.Name = baseName(e.Executable, e.OS == "windows" || isWindowsPath(e.Executable))
+		}
+		return o, nil
+	default:
+		return o, errors.New("the example is empty")
+	}
+}
+
+func networkExample(e Example, o Observation) (Observation, error) {
+	o.Sensor, o.Kind, o.NameEvidence = "network", KindTLS, EvidenceTLS
+	if e.Path != "" || e.Method != "" {
+		o.Kind, o.NameEvidence = KindHTTP, EvidenceHTTPHost
+		if !strings.HasPrefix(e.Path, "/") {
+			return o, fmt.Errorf("the path %q does not start with /", e.Path)
+		}
+		o.Method, o.Path = e.Method, e.Path
+	}
+	if e.Host == "" {
+		o.NameEvidence = ""
+	} else {
+		name, ok := NormalizeHost(e.Host)
+		if !ok {
+			return o, fmt.Errorf("%q is no host name", e.Host)
+		}
+		o.Name = name
+	}
+	switch len(e.Ports) {
+	case 0:
+	case 1:
+		o.Flow.Protocol, o.Flow.Server = "tcp", netip.AddrPortFrom(netip.Addr{}, e.Ports[0])
+	default:
+		return o, errors.New("a request goes to one port")
+	}
+	return o, nil
+}
+
+func expandHome(path, os string) string {
+	rest, found := strings.CutPrefix(path, "~")
+	if !found || rest != "" && rest[0] != '/' {
+		return path
+	}
+	switch os {
+	case "windows":
+		return "C:/Users/user" + rest
+	case "darwin":
+		return "/Users/user" + rest
+	default:
+		return "/home/user" + rest
+	}
+}
+
+// ParseExample reads what a person typed (a host name, a URL, a path or the name
+// of a program) as the examples it can stand for, at least one.
+func ParseExample(text string) ([]Example, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil, errors.New("nothing to match: want a host name, a URL, a path or the name of a program")
+	}
+	if strings.Contains(text, "://") {
+		e, err := parseURL(text)
+		if err != nil {
+			return nil, err
+		}
+		return []Example{e}, nil
+	}
+	if isWindowsPath(text) {
+		return []Example{{File: text, OS: "windows"}, {Executable: text, OS: "windows"}}, nil
+	}
+	if strings.HasPrefix(text, "/") {
+		return []Example{{File: text}, {Executable: text}, {Path: text}}, nil
+	}
+	if strings.HasPrefix(text, "~") {
+		return []Example{{File: text}, {Executable: text}}, nil
+	}
+	if host, path, found := strings.Cut(text, "/"); found {
+		list := []Example{{File: text}}
+		if _, ok := NormalizeHost(host); ok && strings.Contains(strings.Trim(host, "."), ".") {
+			list = append([]Example{{Host: host, Path: "/" + path}}, list...)
+		}
+		return append(list, Example{Executable: "python3", Arguments: []string{"python3", text}}), nil
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil {
+		if e, ok := withPort(host, port); ok {
+			return []Example{e}, nil
+		}
+	}
+	list := []Example{{Process: text, Arguments: []string{text}}, {File: text}, {Format: text}}
+	if _, ok := NormalizeHost(text); ok {
+		list = append([]Example{{Host: text}}, list...)
+	}
+	return list, nil
+}
+
+func parseURL(text string) (Example, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return Example{}, fmt.Errorf("%q is no URL: %w", text, err)
+	}
+	if _, ok := NormalizeHost(u.Hostname()); !ok {
+		return Example{}, fmt.Errorf("%q names no host", text)
+	}
+	e := Example{Host: u.Hostname()}
+	if u.Port() != "" {
+		withPort, ok := withPort(u.Hostname(), u.Port())
+		if !ok {
+			return Example{}, fmt.Errorf("%q has no port from 1 to 65535", text)
+		}
+		e = withPort
+	}
+	if p := u.EscapedPath(); strings.HasPrefix(p, "/") && p != "/" {
+		e.Path = p
+	}
+	return e, nil
+}
+
+// withPort makes the example of a connection to host and port.
+func withPort(host, port string) (Example, bool) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if _, ok := NormalizeHost(host); !ok || err != nil || n == 0 {
+		return Example{}, false
+	}
+	return Example{Host: host, Ports: []uint16{uint16(n)}}, true
+}

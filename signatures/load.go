@@ -1,0 +1,146 @@
+package signatures
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/gnomon-ai/gnomon/signatures/strictyaml"
+)
+
+// Load reads every *.yaml below the root of files, in name order, strictly: an
+// unknown key, a missing field or a rule that matches too much is an error that
+// names file, line and key. All problems are returned together, as
+// strictyaml.Errors; the list is nil then. Only a file that cannot be read at
+// all is another error.
+func Load(files fs.FS) ([]Signature, error) {
+	names, err := yamlFiles(files)
+	if err != nil {
+		return nil, err
+	}
+	var problems strictyaml.Errors
+	var loaded []Signature
+	for _, name := range names {
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("reading signatures: %w", err)
+		}
+		list, err := loadFile(name, data)
+		var found strictyaml.Errors
+		switch {
+		case errors.As(err, &found):
+			problems = append(problems, found...)
+		case err != nil:
+			return nil, err
+		}
+		loaded = append(loaded, list...)
+	}
+	problems = append(problems, across(loaded)...)
+	problems.Sort()
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return loaded, nil
+}
+
+func yamlFiles(files fs.FS) ([]string, error) {
+	var names []string
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !entry.IsDir() && strings.HasSuffix(name, ".yaml") {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading signatures: %w", err)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// loadFile decodes and checks one file. The signatures it returns beside
+// problems are good for checks across files only.
+func loadFile(name string, data []byte) ([]Signature, error) {
+	var d Document
+	positions, err := strictyaml.Decode(name, data, &d)
+	var problems strictyaml.Errors
+	if err != nil && !errors.As(err, &problems) {
+		return nil, err
+	}
+	for i := range d.Signatures {
+		sig := &d.Signatures[i]
+		sig.Provider, sig.File = d.Provider, name
+		sig.Line, _ = positions.At(fmt.Sprintf("signatures[%d]", i))
+	}
+	if len(problems) > 0 {
+		// What could not be decoded would only be reported a second time as
+		// missing.
+		return d.Signatures, problems
+	}
+	c := checker{positions: positions}
+	c.document(&d)
+	return d.Signatures, c.problems.Err()
+}
+
+// across checks what only the whole catalogue shows: ids given twice, providers
+// described in two ways, references to ids that do not exist, and rules that two
+// signatures both claim without saying so.
+func across(list []Signature) strictyaml.Errors {
+	var problems strictyaml.Errors
+	at := func(sig *Signature, key, format string, args ...any) {
+		problems = append(problems, strictyaml.Problem{File: sig.File, Line: sig.Line, Column: 1, Key: sig.ID + key, Message: fmt.Sprintf(format, args...)})
+	}
+	place := func(sig *Signature) string { return fmt.Sprintf("%s:%d", sig.File, sig.Line) }
+	byID := map[string]*Signature{}
+	providers := map[string]*Signature{}
+	for i := range list {
+		sig := &list[i]
+		if first := byID[sig.ID]; first != nil && sig.ID != "" {
+			at(sig, "", "the id is taken by %s", place(first))
+		} else {
+			byID[sig.ID] = sig
+		}
+		if first := providers[sig.Provider.ID]; first != nil && first.Provider != sig.Provider {
+			at(sig, "", "the provider %s is described otherwise in %s", sig.Provider.ID, first.File)
+		} else {
+			providers[sig.Provider.ID] = sig
+		}
+	}
+	claimed := map[string][]*Signature{}
+	for i := range list {
+		sig := &list[i]
+		if sig.ReplacedBy != "" && byID[sig.ReplacedBy] == nil {
+			at(sig, ".replaced_by", "there is no signature %q", sig.ReplacedBy)
+		}
+		for _, id := range sig.Tests.Shares {
+			if byID[id] == nil {
+				at(sig, ".tests.shares", "there is no signature %q", id)
+			}
+		}
+		if !sig.enabled() {
+			continue
+		}
+		for _, s := range selectors(sig) {
+			if !s.alone {
+				continue // many may have it
+			}
+			for _, other := range claimed[s.text] {
+				if other != sig && !shares(sig, other) {
+					at(sig, "."+s.key, "the rule %q is also one of %s (%s); drop one, or list the other in tests.shares", s.text, other.ID, place(other))
+				}
+			}
+			claimed[s.text] = append(claimed[s.text], sig)
+		}
+	}
+	return problems
+}
+
+// shares says whether one of two signatures names the other in tests.shares.
+func shares(a, b *Signature) bool {
+	return slices.Contains(a.Tests.Shares, b.ID) || slices.Contains(b.Tests.Shares, a.ID)
+}

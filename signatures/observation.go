@@ -1,0 +1,103 @@
+package signatures
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Evidence names the kind of thing that was seen. The values are stable: they
+// are written into findings, and rules of an inventory may refer to them.
+type Evidence string
+
+// The kinds of evidence a sensor can bring.
+const (
+	EvidenceTLS             Evidence = "tls.sni"          // server_name of a TLS or DTLS ClientHello (RFC 6066, section 3)
+	EvidenceQUIC            Evidence = "quic.sni"         // the same, from a QUIC Initial (RFC 9001)
+	EvidenceDNS             Evidence = "dns.name"         // name asked for in a DNS query (RFC 1035)
+	EvidenceDNSAnswer       Evidence = "dns.answer"       // name that an earlier DNS answer gave to the server address of a flow
+	EvidenceHTTPHost        Evidence = "http.host"        // Host field or absolute-form authority (RFC 9112)
+	EvidenceHTTPPath        Evidence = "http.path"        // path of the request target, query removed
+	EvidencePort            Evidence = "net.port"         // server or listening port; always weak
+	EvidenceProcessName     Evidence = "process.name"     // base name of the executable, or the kernel's name where the path is hidden
+	EvidenceProcessPath     Evidence = "process.exe"      // absolute path of the executable
+	EvidenceProcessArgument Evidence = "process.argument" // one element of the command line
+	EvidenceFileFormat      Evidence = "file.format"      // format decided by content
+	EvidenceFilePath        Evidence = "file.path"        // where a file or folder lies
+)
+
+// Kind says what was looked at. It is the "kind" of one line of
+// `gnomon-agent replay --emit observations` and `gnomon-agent scan`.
+type Kind string
+
+// The kinds of observation.
+const (
+	KindTLS       Kind = "tls"
+	KindQUIC      Kind = "quic"
+	KindDNS       Kind = "dns"
+	KindHTTP      Kind = "http"
+	KindFlow      Kind = "flow" // a connection known only by its address, named by an earlier DNS answer where one was seen
+	KindProcess   Kind = "process"
+	KindModelFile Kind = "model_file"
+	KindFile      Kind = "file" // a file or folder known by its place (configuration, store)
+)
+
+// Process is what is known of a program: one that runs, or the one that owns a
+// connection. The zero value means nothing is known.
+type Process struct {
+	PID        int32
+	ParentPID  int32
+	StartedAt  time.Time
+	Name       string   // base name of the executable
+	Executable string   // absolute path, "" where the system hides it
+	Arguments  []string // whole command line, for matching only: it never leaves the host
+	User       string   // account name, or the numeric id where no name is known
+	Container  string   // container id where one is seen
+}
+
+// File is what is known of one file. Facts come from its header alone.
+type File struct {
+	Path       string
+	Size       int64
+	ModTime    time.Time
+	Format     string            // name of the format, see signatures/README.md; "" where it was not decided by content
+	Problem    string            // why the content is not sound, "" where it is
+	Confidence uint8             // how sure the content makes Format, 1 to 100; 0 where it was not decided by content
+	Facts      map[string]string // header facts, e.g. architecture, name, license, parameters
+	SHA256     string            // lower-case hex where a store names it or it was computed, else ""
+	Store      string            // "ollama", "huggingface" …, "" outside a store
+	Files      []string          // further files of the same model: shards, the folder's parts
+	Owner      string            // account that owns the file
+}
+
+// Flow is what is known of a connection or a lookup.
+type Flow struct {
+	Protocol  string // "tcp" or "udp"
+	Client    netip.AddrPort
+	Server    netip.AddrPort
+	BytesUp   uint64
+	BytesDown uint64
+}
+
+// Observation is one thing that a sensor saw once: no verdict, no owner, no
+// payload. Which fields are set follows from Kind. A sensor hands an
+// Observation over by value and keeps no reference to its slices and maps.
+type Observation struct {
+	Sensor string // "network", "process", "file"
+	Kind   Kind
+	Time   time.Time
+	OS     string // GOOS of the machine that was looked at; "" where it is not known, which no rule minds
+
+	// Name is a host name as normalised by NormalizeHost, for the network
+	// kinds; "" otherwise. NameEvidence says how it was learnt.
+	Name         string
+	NameEvidence Evidence
+	Method       string // HTTP method, "" otherwise
+	Path         string // HTTP path without its query, "" otherwise
+	Flow         Flow
+
+	Process Process  // KindProcess: the program seen. Network kinds: filled in by attribution, after matching.
+	Ports   []uint16 // KindProcess: TCP ports that the process listens on
+	File    File
+
+	Attributes map[string]string // further facts for `replay`, e.g. tls.alpn, dns.type; may be nil
+}

@@ -1,0 +1,190 @@
+package signatures
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Set is a compiled catalogue: immutable, safe for concurrent use.
+type Set struct {
+	signatures []Signature // in id order
+	version    string
+
+	hosts     *hostIndex
+	paths     *pathIndex
+	pathsOf   [][]pathRule // of each signature
+	portsOf   map[*Signature][]portRule
+	processes *processIndex
+	arguments *argumentIndex
+	files     *fileIndex
+	formats   map[string][]formatRule
+}
+
+// formatRule is a compiled FormatRule.
+type formatRule struct {
+	signature int32
+	selector  string
+}
+
+// portRule is a compiled PortRule.
+type portRule struct {
+	port            uint16
+	udp             bool
+	value, selector string
+}
+
+// Compile builds the indexes. Signatures with Enabled false are left out of
+// matching, and hide nothing from others, but stay listed. The list is copied;
+// what its entries point to must not change any more.
+//
+// An error names the first signature whose id is taken or whose rules cannot be
+// indexed. Whether a rule makes sense is for Load to say.
+func Compile(list []Signature) (*Set, error) {
+	s := &Set{
+		signatures: slices.Clone(list),
+		paths:      newPathIndex(),
+		pathsOf:    make([][]pathRule, len(list)),
+		portsOf:    map[*Signature][]portRule{},
+		processes:  newProcessIndex(),
+		arguments:  newArgumentIndex(),
+		files:      newFileIndex(),
+		formats:    map[string][]formatRule{},
+	}
+	slices.SortStableFunc(s.signatures, func(a, b Signature) int { return cmp.Compare(a.ID, b.ID) })
+	var order []hostKey
+	groups := map[hostKey][]hostRef{}
+	for i := range s.signatures {
+		sig := &s.signatures[i]
+		if i > 0 && s.signatures[i-1].ID == sig.ID {
+			return nil, fmt.Errorf("compiling signatures: the id %s is given twice (%s and %s)", sig.ID, s.signatures[i-1].File, sig.File)
+		}
+		if !sig.enabled() {
+			continue
+		}
+		for h := range sig.Hosts {
+			rule := &sig.Hosts[h]
+			if err := checkHostValue(rule.Value, rule.Match); err != nil {
+				return nil, fmt.Errorf("compiling signature %s: host rule: %w", sig.ID, err)
+			}
+			key := hostKey{rule.Value, rule.Match}
+			if _, known := groups[key]; !known {
+				order = append(order, key)
+			}
+			groups[key] = append(groups[key], hostRef{int32(i), rule, "host " + string(rule.Match) + " " + rule.Value})
+		}
+		if err := s.addRules(int32(i), sig); err != nil {
+			return nil, fmt.Errorf("compiling signature %s: %w", sig.ID, err)
+		}
+	}
+	s.hosts = newHostIndex(order, groups)
+	var err error
+	if s.version, err = digest(s.signatures); err != nil {
+		return nil, fmt.Errorf("compiling signatures: %w", err)
+	}
+	return s, nil
+}
+
+// addRules indexes all rules of sig but those for hosts.
+func (s *Set) addRules(i int32, sig *Signature) error {
+	s.pathsOf[i] = make([]pathRule, len(sig.Paths))
+	for n := range sig.Paths {
+		rule := &sig.Paths[n]
+		if strings.Trim(rule.Suffix+rule.Prefix, "/") == "" {
+			return fmt.Errorf("path rule %d is empty", n)
+		}
+		s.pathsOf[i][n] = compilePath(rule)
+		if rule.AnyHost {
+			s.paths.add(pathRef{i, &s.pathsOf[i][n]})
+		}
+	}
+	for n := range sig.Processes {
+		if rule := &sig.Processes[n]; rule.Name == "" || len(rule.Name) > maxProcessName {
+			return fmt.Errorf("process rule %d: the name has %d bytes, want 1 to %d", n, len(rule.Name), maxProcessName)
+		}
+		s.processes.add(compileProcess(i, &sig.Processes[n]))
+	}
+	for n := range sig.Arguments {
+		if rule := &sig.Arguments[n]; (rule.Contains == "") == (rule.Module == "") {
+			return fmt.Errorf("argument rule %d: want either contains or module", n)
+		}
+		s.arguments.add(compileArgument(i, &sig.Arguments[n]))
+	}
+	for n := range sig.Files {
+		rule := compileFile(i, &sig.Files[n])
+		for _, segment := range rule.pattern.segments {
+			if segment == "" || len(segment) > maxSegment {
+				return fmt.Errorf("file rule %q: a segment has %d bytes, want 1 to %d", rule.rule.Path, len(segment), maxSegment)
+			}
+		}
+		s.files.add(rule)
+	}
+	for _, r := range sig.Ports {
+		number := strconv.Itoa(int(r.Port))
+		s.portsOf[sig] = append(s.portsOf[sig], portRule{r.Port, r.Protocol == "udp", number, "port " + number})
+	}
+	for n := range sig.Formats {
+		format := sig.Formats[n].Format
+		s.formats[format] = append(s.formats[format], formatRule{i, "format " + format})
+	}
+	return nil
+}
+
+// Signatures lists the catalogue in id order, disabled entries included. The
+// caller must not change it.
+func (s *Set) Signatures() []Signature { return s.signatures }
+
+// Lookup returns the signature called id.
+func (s *Set) Lookup(id string) (*Signature, bool) {
+	i, found := slices.BinarySearchFunc(s.signatures, id, func(sig Signature, id string) int { return cmp.Compare(sig.ID, id) })
+	if !found {
+		return nil, false
+	}
+	return &s.signatures[i], true
+}
+
+// Version identifies the content: the first 12 hex digits of the SHA-256 over
+// the canonical form of every enabled signature.
+func (s *Set) Version() string { return s.version }
+
+// digest hashes the enabled signatures in id order as JSON, the places they were
+// loaded from left out.
+func digest(list []Signature) (string, error) {
+	h := sha256.New()
+	out := json.NewEncoder(h)
+	for _, sig := range list {
+		if !sig.enabled() {
+			continue
+		}
+		sig.File, sig.Line = "", 0
+		if err := out.Encode(sig); err != nil {
+			return "", fmt.Errorf("hashing signature %s: %w", sig.ID, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+func (sig *Signature) enabled() bool { return sig.Enabled == nil || *sig.Enabled }
+
+// Merge lays overlay over base: an entry with an id of base replaces it (with
+// Enabled false, switches it off), others are added. Neither list is changed.
+func Merge(base, overlay []Signature) []Signature {
+	at := make(map[string]int, len(base))
+	merged := slices.Clone(base)
+	for i := range merged {
+		at[merged[i].ID] = i
+	}
+	for _, sig := range overlay {
+		if i, known := at[sig.ID]; known {
+			merged[i] = sig
+			continue
+		}
+		merged = append(merged, sig)
+	}
+	return merged
+}

@@ -1,0 +1,43 @@
+package modelformat
+
+// detectors is the list of formats, asked in this order; the first that fits
+// decides. Formats with a magic number come first, then containers, then those
+// known by structure alone, from the strictest test to the weakest.
+var detectors = []Detector{
+	{"gguf", detectGGUF},
+	{"ggml-legacy", detectGGML},
+	{"safetensors", detectSafetensors},
+	{"pytorch-legacy", detectTorchLegacy},
+	{"pytorch-zip", detectTorchZip},
+	{"keras-v3", detectKerasV3},
+	{"skops", detectSkops},
+	{"torchserve-mar", detectTorchServe},
+	{"npz", detectNPZ},
+	{"zip-with-pickle", detectZipPickle},
+	{"tflite", detectTFLite},
+	{"litert-lm", detectLiteRTLM},
+	{"executorch", detectExecuTorch},
+	{"keras-h5", detectKerasH5},
+	{"burnpack", detectBurnpack},
+	{"catboost", detectCatBoost},
+	{"rknn", detectRKNN},
+	{"tensorrt", detectTensorRT},
+	{"npy", detectNPY},
+	{"tf-checkpoint", detectTFCheckpoint}, // reports tf-checkpoint-index or tf-checkpoint-v1
+	{"pytorch-tar", detectTorchTar},       // reports pytorch-tar or nemo
+	{"llamafile", detectLlamafile},
+	{"pickle", detectPickle},
+	{"xgboost-binary-legacy", detectXGBoostLegacy},
+	{"xgboost", detectXGBoost}, // reports xgboost-json or xgboost-ubj
+	{"lightgbm-json", detectLightGBMJSON},
+	{"lightgbm-text", detectLightGBMText},
+	{"tfjs", detectTFJS}, // reports tfjs-graph-model or tfjs-layers-model
+	{"openvino", detectOpenVINO},
+	{"ncnn", detectNCNN},
+	{"tf-checkpoint-state", detectTFCheckpointState},
+	{"tf-savedmodel", detectSavedModel},
+	{"coreml-mlmodel", detectCoreML},
+	{"onnx", detectONNX},
+	{"tf-metagraph", detectMetaGraph},
+	{"tf-graphdef", detectGraphDef},
+}

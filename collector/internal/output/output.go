@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Format is a value of the --output flag.
@@ -41,6 +42,7 @@ func ParseFormat(name string) (Format, error) {
 type Column[T any] struct {
 	Name  string
 	Wide  bool // left out of tables, which a person has to read
+	Max   int  // characters of a cell in a table, 0 for all; a cut cell ends in "…"
 	Value func(T) any
 }
 
@@ -136,7 +138,7 @@ func writeTable[T any](w io.Writer, columns []Column[T], rows []T) error {
 		var line []string
 		for _, column := range columns {
 			if !column.Wide {
-				line = append(line, printable(cell(column)))
+				line = append(line, shorten(printable(cell(column)), column.Max))
 			}
 		}
 		_, err := fmt.Fprintln(table, strings.TrimRight(strings.Join(line, "\t"), "\t "))
@@ -156,6 +158,14 @@ func writeTable[T any](w io.Writer, columns []Column[T], rows []T) error {
 		}
 	}
 	return table.Flush()
+}
+
+// shorten cuts a cell of a table; the other formats hold it whole.
+func shorten(cell string, most int) string {
+	if most == 0 || utf8.RuneCountInString(cell) <= most {
+		return cell
+	}
+	return string([]rune(cell)[:most-1]) + "…"
 }
 
 // printable keeps control characters off the terminal: names may carry escape

@@ -15,7 +15,7 @@ type row struct {
 
 func columns() []Column[row] {
 	return []Column[row]{
-		{Name: "name", Value: func(r row) any { return r.name }},
+		{Name: "name", Max: 19, Value: func(r row) any { return r.name }},
 		{Name: "seen_count", Value: func(r row) any { return r.count }},
 		{Name: "tags", Value: func(r row) any { return r.tags }},
 		{Name: "at", Wide: true, Value: func(r row) any { return r.at }},
@@ -24,6 +24,7 @@ func columns() []Column[row] {
 
 func TestWrite(t *testing.T) {
 	rows := []row{
+		{"a-name-that-is-longer-than-it-may-be", 2, nil, time.Time{}},
 		{"ana", 3, []string{"a", "b"}, time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)},
 		{"=cmd|' /C calc'!A0", 0, nil, time.Time{}},
 		{"esc\x1b[31m\t\u202e", 1, nil, time.Time{}},
@@ -38,15 +39,17 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant:\n%s", format, out.String(), want)
 		}
 	}
-	f(JSONL, `{"name":"ana","seen_count":3,"tags":["a","b"],"at":"2026-11-02T09:00:00Z"}
+	f(JSONL, `{"name":"a-name-that-is-longer-than-it-may-be","seen_count":2,"tags":[],"at":null}
+{"name":"ana","seen_count":3,"tags":["a","b"],"at":"2026-11-02T09:00:00Z"}
 {"name":"=cmd|' /C calc'!A0","seen_count":0,"tags":[],"at":null}
 {"name":"esc\u001b[31m\t`+"\u202e"+`","seen_count":1,"tags":[],"at":null}
 `)
-	f(CSV, "name,seen_count,tags,at\nana,3,a;b,2026-11-02T09:00:00Z\n'=cmd|' /C calc'!A0,0,,\nesc\x1b[31m\t\u202e,1,,\n")
-	f(Table, `NAME                SEEN COUNT  TAGS
-ana                 3           a,b
-=cmd|' /C calc'!A0  0           -
-esc`+"\uFFFD[31m\uFFFD\uFFFD"+`          1           -
+	f(CSV, "name,seen_count,tags,at\na-name-that-is-longer-than-it-may-be,2,,\nana,3,a;b,2026-11-02T09:00:00Z\n'=cmd|' /C calc'!A0,0,,\nesc\x1b[31m\t\u202e,1,,\n")
+	f(Table, `NAME                 SEEN COUNT  TAGS
+a-name-that-is-lon…  2           -
+ana                  3           a,b
+=cmd|' /C calc'!A0   0           -
+esc`+"\uFFFD[31m\uFFFD\uFFFD"+`           1           -
 `)
 }
 

@@ -1,0 +1,103 @@
+package network
+
+import (
+	"time"
+
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
+)
+
+// An answer is believed for its time to live and answerGrace more, because
+// programs keep addresses longer than they should, but never for more than
+// answerMost.
+const (
+	answerGrace = 10 * time.Minute
+	answerMost  = 24 * time.Hour
+)
+
+// answerKey is an address and who asked for it. The zero asker stands for
+// anybody: behind a local resolver, the asker that is seen is the resolver.
+type answerKey struct {
+	asker, address link.Address
+}
+
+type answer struct {
+	key          answerKey
+	name         string // the name that was asked for, not its alias
+	until        int64  // Unix nanoseconds
+	older, newer *answer
+}
+
+// answers remembers which name an address was given for: the least recently
+// used is forgotten.
+type answers struct {
+	limit          int
+	byKey          map[answerKey]*answer
+	oldest, newest *answer
+	evicted        uint64
+}
+
+func newAnswers(limit int) *answers {
+	return &answers{limit: max(limit, 2), byKey: make(map[answerKey]*answer)}
+}
+
+// learn remembers that asker was told that name has address.
+func (a *answers) learn(asker, address link.Address, name string, ttl uint32, now int64) {
+	until := now + int64(min(time.Duration(ttl)*time.Second+answerGrace, answerMost))
+	a.put(answerKey{asker, address}, name, until)
+	a.put(answerKey{link.Address{}, address}, name, until)
+}
+
+func (a *answers) put(key answerKey, name string, until int64) {
+	e := a.byKey[key]
+	switch {
+	case e != nil:
+		a.unlink(e)
+	case len(a.byKey) >= a.limit:
+		e = a.oldest
+		a.unlink(e)
+		delete(a.byKey, e.key)
+		a.evicted++
+	default:
+		e = new(answer)
+	}
+	*e = answer{key: key, name: name, until: until}
+	a.byKey[key] = e
+	a.link(e)
+}
+
+// name returns the name that client was given address for, or "".
+func (a *answers) name(client, address link.Address, now int64) string {
+	for _, key := range [2]answerKey{{client, address}, {link.Address{}, address}} {
+		if e := a.byKey[key]; e != nil && e.until >= now {
+			if a.newest != e {
+				a.unlink(e)
+				a.link(e)
+			}
+			return e.name
+		}
+	}
+	return ""
+}
+
+func (a *answers) link(e *answer) {
+	e.older, e.newer = a.newest, nil
+	if a.newest != nil {
+		a.newest.newer = e
+	} else {
+		a.oldest = e
+	}
+	a.newest = e
+}
+
+func (a *answers) unlink(e *answer) {
+	if e.older != nil {
+		e.older.newer = e.newer
+	} else {
+		a.oldest = e.newer
+	}
+	if e.newer != nil {
+		e.newer.older = e.older
+	} else {
+		a.newest = e.older
+	}
+}

@@ -1,0 +1,128 @@
+package network
+
+import "github.com/gnomon-ai/gnomon/proto/finding"
+
+// counter is one thing that is counted.
+type counter int
+
+const (
+	packets counter = iota
+	packetBytes
+	observations
+	panics
+	framesCut
+	framesNotIP
+	framesOtherIP
+	framesHeld
+	framesMalformed
+	framesHeaderCut
+	framesTooDeep
+	framesUnknownLink
+	tcpSegments
+	tcpDuplicates
+	tcpOutOfOrder
+	tcpWithoutFlow
+	tcpGaps
+	udpDatagrams
+	flowsOpened
+	flowsClosed
+	flowsIdle
+	flowsEvicted
+	flowsUnnamed
+	buffersEvicted
+	directionsGivenUp
+	directionsOverfull
+	tlsHellos
+	tlsHellosNameless
+	tlsHellosPartial
+	tlsHellosLost
+	tlsECH
+	tlsECHOuter
+	tlsESNI
+	httpRequests
+	httpRequestsNameless
+	httpRequestsPartial
+	httpHostsDropped
+	http2Prefaces
+	dnsMessages
+	dnsMalformed
+	dnsOddPort
+	dnsMulticast
+	dnsAnswers
+	dnsAnswersEvicted
+	quicInitials
+	namesUnusual
+	counters
+)
+
+var counterNames = [counters]string{
+	"packets", "bytes", "observations", "panics_recovered", "frames_cut", "frames_not_ip", "frames_other_ip", "frames_fragment_held",
+	"frames_malformed", "frames_header_cut", "frames_too_deep", "frames_unknown_link", "tcp_segments", "tcp_duplicates",
+	"tcp_out_of_order", "tcp_without_flow", "tcp_gaps", "udp_datagrams", "flows_opened", "flows_closed", "flows_idle", "flows_evicted",
+	"flows_unnamed", "buffers_evicted", "directions_given_up", "directions_overfull", "tls_hellos", "tls_hellos_nameless",
+	"tls_hellos_partial", "tls_hellos_lost", "tls_ech", "tls_ech_outer", "tls_esni", "http_requests", "http_requests_nameless",
+	"http_requests_partial", "http_hosts_dropped", "http2_prefaces", "dns_messages", "dns_malformed", "dns_odd_port", "dns_multicast_questions", "dns_answers",
+	"dns_answers_evicted", "quic_initials", "names_unusual",
+}
+
+// blindness lists the counters that say what was not seen, and the reason each
+// is reported under.
+var blindness = []struct {
+	counter counter
+	reason  string
+	detail  string
+}{
+	{tlsECHOuter, "ech", "the server name of these TLS connections is encrypted"},
+	{tlsESNI, "esni", "the server name of these TLS connections is encrypted (draft form)"},
+	{quicInitials, "quic_initial_not_decrypted", "QUIC connections; their server name is not read by this version"},
+	{http2Prefaces, "http2_not_decoded", "HTTP/2 connections in the clear; their authority is not read by this version"},
+	{tlsHellosLost, "tls_hello_incomplete", "a TLS ClientHello began and its rest with the name did not come"},
+	{tcpGaps, "tcp_gap", "segments of a TCP stream were not captured"},
+	{framesUnknownLink, "link_type", "frames of a link type that is not decoded"},
+	{framesTooDeep, "tunnel_depth", "frames with more tunnels inside each other than are opened"},
+	{framesHeaderCut, "snap_length", "frames whose headers the capture cut off"},
+	{flowsEvicted, "flow_table_full", "connections forgotten because too many were open at once"},
+	{buffersEvicted, "buffer_budget", "connections given up because too many bytes waited for missing segments"},
+	{directionsOverfull, "message_too_long", "connections given up because a message was longer than is read"},
+	{panics, "panic", "frames that the decoder failed on"},
+}
+
+// tally counts.
+type tally [counters]uint64
+
+// export returns the counters by name.
+func (t *tally) export() map[string]uint64 {
+	m := make(map[string]uint64, counters)
+	for c, name := range counterNames {
+		m[name] = t[c]
+	}
+	return m
+}
+
+// export returns all counters, those of the fragment table included.
+func (e *engine) export() map[string]uint64 {
+	m := e.tally.export()
+	f := e.walker.Fragments.Stats()
+	m["fragments"] = f.Received
+	m["fragments_refused"] = f.Refused
+	m["datagrams_reassembled"] = f.Completed
+	m["datagrams_expired"] = f.Expired
+	m["datagrams_evicted"] = f.Evicted
+	return m
+}
+
+// blindSpots lists what was not seen.
+func (e *engine) blindSpots() []finding.Blind {
+	var list []finding.Blind
+	if f := e.walker.Fragments.Stats(); f.Expired+f.Evicted > 0 {
+		list = append(list, finding.Blind{
+			Reason: "ip_fragment", Detail: "IP datagrams whose fragments were not all captured", Count: f.Expired + f.Evicted,
+		})
+	}
+	for _, b := range blindness {
+		if n := e.tally[b.counter]; n > 0 {
+			list = append(list, finding.Blind{Reason: b.reason, Detail: b.detail, Count: n})
+		}
+	}
+	return list
+}

@@ -1,0 +1,146 @@
+package network
+
+import (
+	"github.com/gnomon-ai/gnomon/agent/internal/capture"
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
+	"github.com/gnomon-ai/gnomon/signatures"
+)
+
+// engine turns frames into observations. Its clock is the frames' own. It is
+// used by one goroutine at a time.
+type engine struct {
+	tally
+	limits  Limits
+	walker  link.Walker
+	table   *table
+	answers *answers
+	asked   recentQueries
+	scratch []byte // a ClientHello that is spread over records
+	pending []signatures.Observation
+	packet  link.Packet
+	now     int64 // Unix nanoseconds of the newest frame; it never goes back
+	at      int64 // of the frame at work
+	current *flow // the one at work, dropped where decoding fails
+	opened  func(signatures.Flow)
+}
+
+func newEngine(limits Limits) *engine {
+	fragments := link.DefaultFragmentLimits()
+	fragments.Bytes = limits.FragmentBytes
+	return &engine{
+		limits:  limits,
+		walker:  link.Walker{Fragments: link.NewFragments(fragments)},
+		table:   newTable(limits),
+		answers: newAnswers(limits.Answers),
+		scratch: make([]byte, tls.MaxHello),
+	}
+}
+
+// take hands out what was observed since the last call; the slice is valid
+// until the next frame.
+func (e *engine) take() []signatures.Observation {
+	list := e.pending
+	e.pending = e.pending[:0]
+	return list
+}
+
+var outcomeCounters = [link.Outcomes]counter{
+	link.NotIP: framesNotIP, link.OtherIP: framesOtherIP, link.Held: framesHeld, link.Malformed: framesMalformed,
+	link.Cut: framesHeaderCut, link.TooDeep: framesTooDeep, link.UnknownLink: framesUnknownLink,
+}
+
+// frame takes one frame. A failure of a decoder is counted, and costs the
+// connection it happened in and no other.
+func (e *engine) frame(f *capture.Frame) {
+	defer e.recover()
+	e.tally[packets]++
+	e.tally[packetBytes] += uint64(f.Length)
+	if f.Length > len(f.Data) {
+		e.tally[framesCut]++
+	}
+	e.at = f.Time.UnixNano()
+	e.now = max(e.now, e.at)
+	p := &e.packet
+	if outcome := e.walker.Walk(f.Link, f.Data, f.Length, e.now, p); outcome != link.Found {
+		e.tally[outcomeCounters[outcome]]++
+		return
+	}
+	if p.Protocol == link.TCP {
+		e.tcp(p)
+	} else {
+		e.udp(p)
+	}
+	e.expire(4)
+}
+
+func (e *engine) recover() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	e.tally[panics]++
+	if f := e.current; f != nil && e.table.flows[f.key] == f {
+		e.table.remove(f)
+	}
+	e.current = nil
+}
+
+// flush closes all that is open, as at the end of a capture.
+func (e *engine) flush() {
+	e.at = e.now
+	for {
+		f := e.table.queue[openQueue].oldest
+		if f == nil {
+			f = e.table.queue[openingQueue].oldest
+		}
+		if f == nil {
+			return
+		}
+		e.closeGuarded(f, flowsClosed)
+	}
+}
+
+// closeGuarded closes a flow that is not the one at work.
+func (e *engine) closeGuarded(f *flow, why counter) {
+	defer e.recover()
+	e.current = f
+	e.close(f, why)
+	e.current = nil
+}
+
+// tick ages what is open; live capture calls it when no frame comes.
+func (e *engine) tick(now int64) {
+	e.now = max(e.now, now)
+	e.at = e.now
+	e.expire(1 << 20)
+}
+
+// expire closes idle flows, at most as many as given.
+func (e *engine) expire(most int) {
+	for range most {
+		if f := e.table.queue[openingQueue].oldest; f != nil && e.now-f.last > int64(e.limits.OpeningTimeout) {
+			e.closeGuarded(f, flowsIdle)
+			continue
+		}
+		if f := e.table.queue[openQueue].oldest; f != nil && e.now-f.last > int64(e.limits.IdleTimeout) {
+			e.closeGuarded(f, flowsIdle)
+			continue
+		}
+		return
+	}
+}
+
+// open makes a flow and room for it.
+func (e *engine) open(key flowKey, opening bool) *flow {
+	for e.table.full() {
+		f := e.table.victim()
+		if f == nil {
+			break
+		}
+		e.closeGuarded(f, flowsEvicted)
+	}
+	e.tally[flowsOpened]++
+	e.current = e.table.add(key, opening, e.now)
+	return e.current
+}

@@ -1,0 +1,222 @@
+package network
+
+import (
+	"bytes"
+
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/http"
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
+)
+
+// mode is what one end of a connection is taken to speak.
+type mode uint8
+
+const (
+	modeStart     mode = iota // nothing was read yet
+	modeSearch                // an unknown protocol, which may lead to a known one (SOCKS, STARTTLS …)
+	modeTLS                   // at the start of a TLS record
+	modeHTTP                  // at the start of an HTTP request
+	modeChunk                 // at the start of a chunk
+	modeChunkLine             // at the line end behind a chunk's data
+	modeTrailer               // at the trailer section of a chunked body
+	modeDNS                   // at the length of a DNS message
+)
+
+const (
+	searchBytes    = 8 << 10 // of an unknown protocol, before it is left alone
+	maxTLSRecords  = 16      // before application data, of one end
+	maxTLSHellos   = 4       // of one end: the second after a HelloRetryRequest, more through a proxy
+	helloCertainty = 6       // bytes that StartsLikeHello needs to be sure
+)
+
+// restart forgets what was read of the message at hand: the next byte may
+// start another.
+func (h *half) restart() {
+	h.need, h.scanned = 0, 0
+	switch h.mode {
+	case modeDNS:
+		// Without its length a DNS message cannot be found again; the next
+		// segment most likely starts with one.
+	case modeStart:
+	default:
+		h.mode = modeSearch
+	}
+}
+
+// read reads as many messages as b holds and keeps the rest. With final, no
+// more will come behind b.
+func (e *engine) read(f *flow, from int, b []byte, final bool) {
+	h := f.half[from]
+	for len(b) > 0 && !f.ignored[from] && (final || len(b) >= h.need) {
+		h.need = 0
+		before := h.mode
+		n := e.step(f, from, b, final)
+		if n == 0 && (h.mode == before || h.need > len(b)) {
+			break
+		}
+		if n > len(b) {
+			h.buffer.Skip(uint64(n - len(b)))
+			n = len(b)
+		}
+		b = b[n:]
+	}
+	if final {
+		b = nil
+	}
+	if f.ignored[from] {
+		b = nil
+	}
+	if !h.buffer.Keep(b) {
+		e.tally[directionsOverfull]++
+		f.ignored[from] = true
+	}
+}
+
+// giveUp stops reading what one end sends.
+func (e *engine) giveUp(f *flow, from int) {
+	if !f.ignored[from] {
+		e.tally[directionsGivenUp]++
+		f.ignored[from] = true
+	}
+}
+
+// step reads the message at the start of b and returns its length, which may
+// lie beyond b where the rest is of no interest; 0 means that the mode changed
+// or that more bytes are needed.
+func (e *engine) step(f *flow, from int, b []byte, final bool) int {
+	switch h := f.half[from]; h.mode {
+	case modeStart:
+		return e.start(f, from, b, final)
+	case modeSearch:
+		return e.search(f, from, b, final)
+	case modeTLS:
+		return e.tlsRecord(f, from, b, final)
+	case modeHTTP:
+		return e.httpRequest(f, from, b, final)
+	case modeDNS:
+		return e.dnsStream(f, from, b, final)
+	default:
+		return e.httpBody(f, from, b)
+	}
+}
+
+// start finds out what a stream is by its first bytes.
+func (e *engine) start(f *flow, from int, b []byte, final bool) int {
+	h := f.half[from]
+	if dnsPort(f.key.firstPort) || dnsPort(f.key.secondPort) {
+		h.mode = modeDNS
+		return 0
+	}
+	if n, ok := proxyHeader(b); ok {
+		if n > len(b) {
+			if final {
+				e.giveUp(f, from)
+			}
+			h.need = n
+			return 0
+		}
+		return n
+	}
+	switch {
+	case tls.StartsLikeHello(b):
+		h.mode = modeTLS
+		if len(b) < helloCertainty && !final {
+			h.need = helloCertainty
+		}
+	case serverSpeaks(b):
+		e.giveUp(f, from)
+	case http.StartsLikeRequest(b):
+		h.mode = modeHTTP
+	default:
+		h.mode = modeSearch
+	}
+	return 0
+}
+
+// serverSpeaks reports whether b is the start of an answer: its direction
+// holds no name, and its length is of no bound.
+func serverSpeaks(b []byte) bool {
+	const serverHello = 2
+	return len(b) > 5 && b[0] == 0x16 && b[1] == 3 && b[5] == serverHello || bytes.HasPrefix(b, []byte("HTTP/1."))
+}
+
+var proxySignature = []byte("\r\n\r\n\x00\r\nQUIT\n")
+
+// proxyHeader returns the length of a PROXY protocol header, version 1 or 2
+// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt), which may be
+// more than there is.
+func proxyHeader(b []byte) (n int, ok bool) {
+	const (
+		longest = 107 // of version 1
+		fixed   = 16  // of version 2
+	)
+	if bytes.HasPrefix(b, []byte("PROXY ")) {
+		line := b[:min(len(b), longest)]
+		switch i := bytes.IndexByte(line, '\n'); {
+		case i >= 0:
+			return i + 1, true
+		case len(line) < longest:
+			return len(b) + 1, true
+		}
+		return 0, false
+	}
+	if !bytes.HasPrefix(b, proxySignature) {
+		return 0, false
+	}
+	if len(b) < fixed {
+		return fixed, true
+	}
+	return fixed + int(b[14])<<8 + int(b[15]), true
+}
+
+// search looks for a known protocol behind the opening of another one: at the
+// start of each segment, where a client that waited for an answer must start
+// it, and for a ClientHello anywhere.
+func (e *engine) search(f *flow, from int, b []byte, final bool) int {
+	h := f.half[from]
+	if tls.StartsLikeHello(b) && !final || len(b) >= helloCertainty && tls.StartsLikeHello(b) {
+		h.mode = modeTLS
+		if len(b) < helloCertainty {
+			h.need = helloCertainty
+		}
+		return 0
+	}
+	if requestLine(b) {
+		h.mode = modeHTTP
+		return 0
+	}
+	if h.searched += len(b); h.searched > searchBytes {
+		e.giveUp(f, from)
+		return len(b)
+	}
+	if at := findHello(b[1:]); at >= 0 {
+		return 1 + at
+	}
+	return len(b)
+}
+
+// findHello returns where a record with a ClientHello starts in b, or -1.
+func findHello(b []byte) int {
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(b[at:], 0x16)
+		if i < 0 {
+			return -1
+		}
+		at += i
+		// The record's and the hello's version, and a length that fits.
+		if r := b[at:]; len(r) >= 11 && tls.StartsLikeHello(r) && r[6] == 0 && r[9] == 3 && r[10] <= 3 {
+			return at
+		}
+	}
+}
+
+// requestLine reports whether b starts with a whole HTTP/1 request line.
+func requestLine(b []byte) bool {
+	if len(b) < 3 || b[0] < 'A' || b[0] > 'z' || !http.StartsLikeRequest(b) {
+		return false
+	}
+	line := b
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		line = b[:i]
+	}
+	return bytes.Contains(line, []byte(" HTTP/1."))
+}

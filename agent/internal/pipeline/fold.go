@@ -1,0 +1,157 @@
+package pipeline
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gnomon-ai/gnomon/proto/finding"
+)
+
+// maxEvidence bounds the evidence that one finding carries.
+const maxEvidence = 8
+
+// fold is a finding that still grows.
+type fold struct {
+	finding.Finding
+	stored uint64 // count that the sink has; 0 for a fold that it has not seen
+	touch  uint64 // order of the last sighting
+	ended  bool   // no further sighting is added
+}
+
+// snapshot is the finding as it stands, as its next revision.
+func (f *fold) snapshot() finding.Finding {
+	s := f.Finding
+	s.Revision++
+	s.Evidence = slices.Clone(f.Evidence)
+	return s
+}
+
+// merge adds a further sighting of the same use.
+func (f *fold) merge(s *finding.Finding) {
+	f.Count += s.Count
+	f.BytesUp += s.BytesUp
+	f.BytesDown += s.BytesDown
+	if s.FirstSeen.Before(f.FirstSeen) {
+		f.FirstSeen = s.FirstSeen
+	}
+	if s.LastSeen.After(f.LastSeen) {
+		f.LastSeen = s.LastSeen
+	}
+	f.Confidence = max(f.Confidence, s.Confidence)
+	if s.PeerAddress != "" {
+		f.PeerAddress, f.PeerPort = s.PeerAddress, s.PeerPort
+	}
+	for _, e := range s.Evidence {
+		if len(f.Evidence) < maxEvidence && !slices.Contains(f.Evidence, e) {
+			f.Evidence = append(f.Evidence, e)
+		}
+	}
+}
+
+// foldKey tells folds apart. start is 0 except offline, where windows of
+// several times are open together.
+type foldKey struct {
+	fingerprint string
+	start       int64
+}
+
+// folds holds the open folds. Its owner guards it.
+type folds struct {
+	max     int
+	offline bool
+	byKey   map[foldKey]*fold
+	fresh   []*fold // opened and not yet handed to the sink; none offline
+	touch   uint64
+}
+
+func newFolds(max int, offline bool) folds {
+	return folds{max: max, offline: offline, byKey: make(map[foldKey]*fold)}
+}
+
+func (s *folds) count() int { return len(s.byKey) }
+func (s *folds) full() bool { return len(s.byKey) >= s.max }
+
+func (s *folds) key(f *finding.Finding) foldKey {
+	k := foldKey{fingerprint: f.Fingerprint}
+	if s.offline {
+		k.start = f.WindowStart.Unix()
+	}
+	return k
+}
+
+// add merges f into its open fold; false where there is none.
+func (s *folds) add(f finding.Finding) bool {
+	open, ok := s.byKey[s.key(&f)]
+	if !ok {
+		return false
+	}
+	open.merge(&f)
+	s.touch++
+	open.touch = s.touch
+	return true
+}
+
+// open begins the fold of f.
+func (s *folds) open(f finding.Finding) {
+	s.touch++
+	opened := &fold{Finding: f, touch: s.touch}
+	s.byKey[s.key(&f)] = opened
+	if !s.offline {
+		s.fresh = append(s.fresh, opened)
+	}
+}
+
+// takeAll removes and returns every open fold, in the order of first sighting.
+func (s *folds) takeAll() []*fold {
+	if len(s.byKey) == 0 {
+		return nil
+	}
+	all := make([]*fold, 0, len(s.byKey))
+	for _, f := range s.byKey {
+		f.ended = true
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b *fold) int {
+		return cmp.Or(a.FirstSeen.Compare(b.FirstSeen), cmp.Compare(a.Fingerprint, b.Fingerprint))
+	})
+	clear(s.byKey)
+	s.fresh = nil
+	return all
+}
+
+// takeOldest removes and returns the n folds that were not seen for longest.
+func (s *folds) takeOldest(n int) []*fold {
+	type entry struct {
+		key  foldKey
+		fold *fold
+	}
+	all := make([]entry, 0, len(s.byKey))
+	for k, f := range s.byKey {
+		all = append(all, entry{k, f})
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.fold.touch, b.fold.touch) })
+	taken := make([]*fold, 0, n)
+	for _, e := range all[:min(n, len(all))] {
+		delete(s.byKey, e.key)
+		e.fold.ended = true
+		taken = append(taken, e.fold)
+	}
+	s.fresh = slices.DeleteFunc(s.fresh, func(f *fold) bool { return f.ended })
+	return taken
+}
+
+// takeFresh returns the open folds that the sink has not seen.
+func (s *folds) takeFresh() []*fold {
+	fresh := s.fresh
+	s.fresh = nil
+	return fresh
+}
+
+// putBackFresh takes back what the sink refused, unless it has ended since.
+func (s *folds) putBackFresh(refused []*fold) {
+	for _, f := range refused {
+		if !f.ended {
+			s.fresh = append(s.fresh, f)
+		}
+	}
+}

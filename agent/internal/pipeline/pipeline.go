@@ -1,0 +1,266 @@
+// Package pipeline is the agent's straight line: an observation is matched,
+// its owner looked up, the match folded over a window, and the finding handed
+// to the sink that stores it.
+//
+//	Emit: observation -> Set.Match -> owner -> fold
+//	Run:  folds that are new or whose window ended -> sink
+//
+// What matches nothing goes no further than a counter: an unmatched name never
+// leaves the host. A fingerprint's first sighting reaches the sink within two
+// seconds, as revision 1 of a finding; the end of the window brings the final
+// counts as a higher revision of the same finding id, unless nothing was added.
+// Windows are aligned to the wall clock, except that a window never starts at
+// an instant that an earlier window of this process started at, nor before the
+// process did: two windows therefore never share a finding id, and the counts
+// of all findings add up whatever the clock does and however often the agent
+// starts.
+//
+// The asset of a finding is its signature's, except for model files: there the
+// signature says no more than the format, and the asset is the model. Its key
+// is "model:sha256:<hex>" where a digest is known, else
+// "model:<publisher>/<name>" where the header tells both, else
+// "model:header:<hash>" over format, size and header facts, which follows the
+// same file across hosts and names. A model file is reported once, as the
+// model; that its place also fits an app or a store is that thing's own finding.
+//
+// The package may import signatures, proto/finding and agent/internal/sensor.
+// It does not encode, store or send, and knows no sensor.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/signatures"
+)
+
+// Sink takes findings over, in order, and returns how many of them are done
+// with; the rest is handed in again later. It is called by one goroutine at a
+// time.
+type Sink func([]finding.Finding) (stored int, err error)
+
+// Owner answers whose a connection is. reason says why the process is not
+// known, "" where it is; the user may be known all the same.
+type Owner func(signatures.Flow) (process signatures.Process, reason string)
+
+// Deps is what a pipeline works with.
+type Deps struct {
+	Set   *signatures.Set
+	Agent Agent
+	// Owner may be nil; OwnerUnknown is then the reason that findings give.
+	Owner        Owner
+	OwnerUnknown string
+	Sink         Sink
+	Log          *slog.Logger
+}
+
+// Agent is what every finding says of the agent and its host.
+type Agent struct {
+	ID, HostName, HostID, OS, Channel string
+}
+
+// Pipeline turns observations into findings. Emit is safe for concurrent use.
+type Pipeline struct {
+	config    Config
+	deps      Deps
+	catalogue string
+	clock     clock
+	rooms     sync.Pool // of *[signatures.MaxMatches]signatures.Match
+	counters  counters
+	started   time.Time
+
+	flushing sync.Mutex // one flush at a time
+
+	mu      sync.Mutex // guards what follows
+	folds   folds
+	windows windows
+	closing []*fold // ended, their last counts not yet stored
+	trouble string  // why the sink does not take findings, "" where it does
+	wake    chan struct{}
+}
+
+// New returns a pipeline; it starts nothing.
+func New(config Config, deps Deps) (*Pipeline, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.Set == nil || deps.Sink == nil || deps.Log == nil {
+		return nil, errors.New("pipeline: set, sink and log are needed")
+	}
+	return newWithClock(config, deps, systemClock()), nil
+}
+
+func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
+	p := &Pipeline{config: config, deps: deps, catalogue: deps.Set.Version(), clock: clock,
+		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), wake: make(chan struct{}, 1)}
+	p.windows = newWindows(config.Window, clock)
+	p.rooms.New = func() any { return new([signatures.MaxMatches]signatures.Match) }
+	return p
+}
+
+// Emit takes one observation: the first half of the line. It is a sensor.Emit.
+func (p *Pipeline) Emit(o signatures.Observation) {
+	defer p.guard(o.Kind)
+	room := p.rooms.Get().(*[signatures.MaxMatches]signatures.Match)
+	defer p.rooms.Put(room)
+	matches := p.match(&o, room)
+	if len(matches) == 0 {
+		return
+	}
+	reason := p.attribute(&o)
+	for i := range matches {
+		p.fold(p.build(&o, &matches[i], reason), o.Time)
+	}
+	if p.config.Offline {
+		p.makeRoom()
+	}
+}
+
+// match asks the catalogue, and counts.
+func (p *Pipeline) match(o *signatures.Observation, room *[signatures.MaxMatches]signatures.Match) []signatures.Match {
+	p.counters.observed(o.Kind)
+	if o.OS == "" && !isNetwork(o.Kind) {
+		o.OS = p.deps.Agent.OS
+	}
+	matches := p.deps.Set.Match(o, room[:0])
+	if o.Kind == signatures.KindModelFile {
+		matches = p.modelMatch(o, matches, room)
+	}
+	if len(matches) == 0 {
+		p.counters.unmatched.Add(1)
+	}
+	p.counters.matches.Add(uint64(len(matches)))
+	return matches
+}
+
+// attribute fills in the process of a matched network observation.
+func (p *Pipeline) attribute(o *signatures.Observation) (reason string) {
+	if !isNetwork(o.Kind) {
+		return ""
+	}
+	if p.deps.Owner == nil {
+		reason = p.deps.OwnerUnknown
+	} else {
+		o.Process, reason = p.deps.Owner(o.Flow)
+	}
+	p.counters.owner(reason)
+	return reason
+}
+
+// fold adds one sighting to the fold of its fingerprint.
+func (p *Pipeline) fold(f finding.Finding, at time.Time) {
+	if at.IsZero() {
+		at = p.clock.wall()
+	}
+	at = at.UTC().Round(0)
+	f.FirstSeen, f.LastSeen, f.Count = at, at, 1
+	f.Fingerprint = finding.ComputeFingerprint(&f)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.config.Offline {
+		p.roll()
+	}
+	p.place(&f)
+	if p.folds.add(f) {
+		return
+	}
+	if p.folds.full() {
+		p.overflow()
+		p.place(&f)
+	}
+	f.ID = finding.ComputeID(f.AgentID, f.Fingerprint, f.WindowStart)
+	p.folds.open(f)
+	p.wakeUp()
+}
+
+// Run is the second half of the line: it hands findings to the sink until ctx
+// ends, and then all that are still open. It sleeps while nothing is folded.
+func (p *Pipeline) Run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	backoff := p.config.FirstFlush
+	for {
+		wait := time.Hour
+		if open, err := p.flush(false); err != nil {
+			backoff = min(backoff*2, p.config.maxBackoff())
+			wait = backoff
+		} else if backoff = p.config.FirstFlush; open {
+			wait = p.untilEnd()
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return p.Flush()
+		case <-timer.C:
+			continue
+		case <-p.wake:
+		}
+		// A new fingerprint: give its companions a moment to arrive too.
+		timer.Reset(max(backoff, p.config.FirstFlush))
+		select {
+		case <-ctx.Done():
+			return p.Flush()
+		case <-timer.C:
+		}
+	}
+}
+
+// Flush ends every window and hands everything to the sink. It tries three
+// times; what the sink still refuses is lost, counted, and told by the error.
+func (p *Pipeline) Flush() error {
+	var err error
+	for try := range 3 {
+		if try > 0 {
+			time.Sleep(p.config.FirstFlush / 2)
+		}
+		if _, err = p.flush(true); err == nil {
+			return nil
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counters.lost.Add(uint64(len(p.closing)))
+	p.closing = nil
+	return err
+}
+
+// flush hands to the sink what is due: ended folds that have counts to add,
+// and open folds that were never stored. open says whether folds stay open.
+func (p *Pipeline) flush(end bool) (open bool, err error) {
+	p.flushing.Lock()
+	defer p.flushing.Unlock()
+	p.mu.Lock()
+	if end {
+		p.close(p.folds.takeAll())
+		p.windows.restart()
+	} else if !p.config.Offline {
+		p.roll()
+	}
+	due := append(p.closing[:len(p.closing):len(p.closing)], p.folds.takeFresh()...)
+	batch := make([]finding.Finding, len(due))
+	for i, f := range due {
+		batch[i] = f.snapshot()
+	}
+	p.mu.Unlock()
+
+	stored := 0
+	if len(batch) > 0 {
+		stored, err = p.deps.Sink(batch)
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, f := range due[:stored] {
+		f.stored, f.Revision = batch[i].Count, batch[i].Revision
+	}
+	p.counters.findings.Add(uint64(stored))
+	p.folds.putBackFresh(due[stored:])
+	p.closing = dropStored(p.closing)
+	p.report(err)
+	return p.folds.count() > 0, err
+}

@@ -23,8 +23,8 @@ func readAll(file []byte) (frames []Frame, skipped uint64, err error) {
 	for {
 		var f Frame
 		if err := r.Next(&f); err != nil {
-			if again := r.Next(&f); again != err {
-				return nil, 0, fmt.Errorf("the second error is %v and not %w", again, err)
+			if again := r.Next(&f); !errors.Is(again, err) {
+				return nil, 0, fmt.Errorf("the second error is %w and not %w", again, err)
 			}
 			return frames, r.Skipped(), err
 		}
@@ -36,7 +36,7 @@ func readAll(file []byte) (frames []Frame, skipped uint64, err error) {
 func mustRead(t *testing.T, file []byte) []Frame {
 	t.Helper()
 	frames, _, err := readAll(file)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		t.Fatalf("reading ended with %v", err)
 	}
 	return frames
@@ -111,7 +111,7 @@ func TestTruncatedTailKeepsWhatCameBefore(t *testing.T) {
 			var format *FormatError
 			switch {
 			case errors.As(err, &format) && format.Truncated:
-			case err == io.EOF && n > 0:
+			case errors.Is(err, io.EOF) && n > 0:
 				// At the border of two records a shorter file is sound.
 				if rest := mustRead(t, file); len(frames) >= whole && n < len(file) {
 					t.Errorf("%s cut at %d: %d frames of %d", name, n, len(frames), len(rest))
@@ -209,7 +209,7 @@ func TestPcapngKindsOfBlocks(t *testing.T) {
 			{Time: time.Unix(0, 0), Link: LinkLoop, Data: []byte("new"), Length: 3},
 		}
 		frames, skipped, err := readAll(file)
-		if err != io.EOF || skipped != 3 {
+		if !errors.Is(err, io.EOF) || skipped != 3 {
 			t.Errorf("%v: ended with %v, %d skipped", order, err, skipped)
 		}
 		want[4].Time = frames[4].Time // a simple block has none

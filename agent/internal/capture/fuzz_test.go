@@ -16,7 +16,7 @@ import (
 func checkFile(t *testing.T, file []byte) {
 	frames, _, err := readAll(file)
 	var format *FormatError
-	if err != io.EOF && !errors.As(err, &format) {
+	if !errors.Is(err, io.EOF) && !errors.As(err, &format) {
 		t.Fatalf("ended with %v", err)
 	}
 	total := 0

@@ -40,12 +40,16 @@ func (e *Exporter) Coverage() sensor.Report {
 		report.Reason = trouble
 	}
 	if n := e.counters.rejected.Load(); n > 0 {
-		report.Blind = append(report.Blind, finding.Blind{Reason: "collector_rejected", Count: n,
-			Detail: "records that the collector answered for but did not keep"})
+		report.Blind = append(report.Blind, finding.Blind{
+			Reason: "collector_rejected", Count: n,
+			Detail: "records that the collector answered for but did not keep",
+		})
 	}
 	if n := e.counters.quarantined.Load(); n > 0 {
-		report.Blind = append(report.Blind, finding.Blind{Reason: "quarantined", Count: n,
-			Detail: fmt.Sprintf("records refused for good, kept in %s", e.quarantine.dir)})
+		report.Blind = append(report.Blind, finding.Blind{
+			Reason: "quarantined", Count: n,
+			Detail: fmt.Sprintf("records refused for good, kept in %s", e.quarantine.dir),
+		})
 	}
 	return report
 }

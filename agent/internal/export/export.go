@@ -87,8 +87,10 @@ func New(config Config, deps Deps) (*Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Exporter{config: config, deps: deps, client: client, started: time.Now(), sleep: sleep,
-		quarantine: quarantine{filepath.Join(deps.SpoolDir, "quarantine")}}, nil
+	return &Exporter{
+		config: config, deps: deps, client: client, started: time.Now(), sleep: sleep,
+		quarantine: quarantine{filepath.Join(deps.SpoolDir, "quarantine")},
+	}, nil
 }
 
 // Run sends until ctx ends. It returns nil then, and an error only where the
@@ -161,7 +163,7 @@ func (e *Exporter) join() error {
 			return err
 		}
 		if err != nil || !ok {
-			return nil
+			return nil //nolint:nilerr // what is held goes out first, and the error comes again
 		}
 		e.held.data = append(e.held.data, record.Data...)
 		e.held.last = position

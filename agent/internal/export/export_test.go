@@ -171,8 +171,10 @@ func newFixture(t *testing.T, c *collector, change func(*Config)) *fixture {
 	if change != nil {
 		change(&exportConfig)
 	}
-	f.Exporter, err = New(exportConfig, Deps{Spool: f.spool, SpoolDir: f.dir, UserAgent: "gnomon-agent/test",
-		Tracer: noop.NewTracerProvider().Tracer(""), Log: slog.New(slog.DiscardHandler)})
+	f.Exporter, err = New(exportConfig, Deps{
+		Spool: f.spool, SpoolDir: f.dir, UserAgent: "gnomon-agent/test",
+		Tracer: noop.NewTracerProvider().Tracer(""), Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,8 @@ func slice(logs *logspb.LogsData, from, to int) *logspb.LogsData {
 		}
 		if len(scopes) > 0 {
 			part.ResourceLogs = append(part.ResourceLogs, &logspb.ResourceLogs{
-				Resource: resource.GetResource(), SchemaUrl: resource.GetSchemaUrl(), ScopeLogs: scopes})
+				Resource: resource.GetResource(), SchemaUrl: resource.GetSchemaUrl(), ScopeLogs: scopes,
+			})
 		}
 	}
 	return part

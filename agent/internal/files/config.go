@@ -22,8 +22,11 @@ type Config struct {
 	// main fills them in from the catalogue. They are compared without regard
 	// to case on Windows and macOS.
 	KnownNames []string `yaml:"-"`
+	// KnownPatterns are the same with "*" for any run of characters, none
+	// included.
+	KnownPatterns []string `yaml:"-"`
 
-	Workers           int           `yaml:"workers"`              // folders looked at at once, 1 or 2
+	Workers           int           `yaml:"workers"`              // folders looked at together, 1 or 2
 	MaxDepth          int           `yaml:"max_depth"`            // folders below a root
 	MaxPending        int           `yaml:"max_pending"`          // folders waiting in one walk
 	MaxModels         int           `yaml:"max_models"`           // model files kept track of

@@ -19,6 +19,7 @@ const (
 	cNotRemembered
 	cWalks
 	cEvents
+	cChangesIdle
 	cOverflow
 	cWatches
 	cPanics
@@ -57,6 +58,7 @@ var counterNames = [numCounters]string{
 	cNotRemembered: "files_not_remembered",
 	cWalks:         "walks",
 	cEvents:        "watch_events",
+	cChangesIdle:   "changes_without_model",
 	cOverflow:      "watch_overflows",
 	cWatches:       "watch_failures",
 	cPanics:        "parser_panics",

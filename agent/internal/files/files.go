@@ -12,7 +12,7 @@
 // access times where the system allows that, and only below its roots. It does
 // not load a model, hashes no file unless Config.HashLimitBytes says so,
 // contacts nobody and knows no signature: names of interest come from
-// Config.KnownNames.
+// Config.KnownNames and Config.KnownPatterns.
 //
 // It may import signatures, proto/finding, agent/internal/sensor,
 // agent/internal/modelformat, fsnotify and golang.org/x/sys.

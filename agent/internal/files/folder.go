@@ -113,11 +113,9 @@ func (k *worker) entry(ctx context.Context, b *batch, e entry) bool {
 		}
 		e.kind = st.kind
 	}
-	if len(k.known) > 0 && e.kind != kindLink {
-		if _, ok := k.known[foldCase(e.name)]; ok {
-			if st, err := b.dir.lstat(e.name); err == nil {
-				k.knownName(filepath.Join(b.dir.path, e.name), e.name, st)
-			}
+	if e.kind != kindLink && k.known.has(e.name) {
+		if st, err := b.dir.lstat(e.name); err == nil {
+			k.knownPath(filepath.Join(b.dir.path, e.name), st)
 		}
 	}
 	switch e.kind {

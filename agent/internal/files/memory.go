@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type memory struct {
 	walk   uint32            // number of the walk under way
 	plain  map[uint64]uint32 // hash of path and attributes: walk that saw it last
 	models map[string]modelMemory
+	inside map[string]int // folder: how many of models lie in it
 	sent   map[string]sentMemory
 }
 
@@ -39,7 +41,7 @@ type sentMemory struct {
 func newMemory(limit int, repeat time.Duration) *memory {
 	return &memory{
 		seed: maphash.MakeSeed(), limit: limit, repeat: repeat,
-		plain: make(map[uint64]uint32), models: make(map[string]modelMemory), sent: make(map[string]sentMemory),
+		plain: make(map[uint64]uint32), models: make(map[string]modelMemory), inside: make(map[string]int), sent: make(map[string]sentMemory),
 	}
 }
 
@@ -55,8 +57,31 @@ func (m *memory) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.plain, func(_ uint64, w uint32) bool { return w != m.walk })
-	maps.DeleteFunc(m.models, func(_ string, v modelMemory) bool { return v.walk != m.walk })
+	for path, v := range m.models {
+		if v.walk != m.walk {
+			m.dropModel(path)
+		}
+	}
 	maps.DeleteFunc(m.sent, func(_ string, v sentMemory) bool { return v.walk != m.walk })
+}
+
+// dropModel forgets a model file. The lock is held.
+func (m *memory) dropModel(path string) {
+	if _, ok := m.models[path]; !ok {
+		return
+	}
+	delete(m.models, path)
+	folder := filepath.Dir(path)
+	if m.inside[folder]--; m.inside[folder] <= 0 {
+		delete(m.inside, folder)
+	}
+}
+
+// holds says whether a model file is remembered in a folder.
+func (m *memory) holds(folder string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inside[folder] > 0
 }
 
 func (m *memory) fingerprint(path string, st stat) uint64 {
@@ -94,13 +119,16 @@ func (m *memory) keep(path string, it item, model bool, maxModels int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if model {
-		if _, ok := m.models[path]; !ok && len(m.models) >= maxModels {
-			return false
+		if _, ok := m.models[path]; !ok {
+			if len(m.models) >= maxModels {
+				return false
+			}
+			m.inside[filepath.Dir(path)]++
 		}
 		m.models[path] = modelMemory{it, m.walk}
 		return true
 	}
-	delete(m.models, path)
+	m.dropModel(path)
 	if len(m.plain) >= m.limit {
 		return false
 	}

@@ -61,7 +61,7 @@ func (d *folder) stepBelow(rel string) (int, error) {
 	for name := range strings.SplitSeq(rel, "/") {
 		fd, err := withoutAtime(folderFlags|unix.O_NOFOLLOW, func(flags int) (int, error) { return unix.Openat(at, name, flags, 0) })
 		if at != d.fd {
-			unix.Close(at)
+			_ = unix.Close(at)
 		}
 		if err != nil {
 			return -1, err
@@ -103,14 +103,14 @@ func newFolder(fd int, path string, err error) (*folder, error) {
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	return &folder{fd: fd, path: path, stat: statOf(&st)}, nil
 }
 
 // close closes the folder.
-func (d *folder) close() { unix.Close(d.fd) }
+func (d *folder) close() { _ = unix.Close(d.fd) }
 
 // each calls visit for every name but "." and "..", until it returns false.
 func (d *folder) each(visit func(entry) bool) error {
@@ -225,7 +225,7 @@ func (f file) stat() (stat, error) {
 }
 
 // close closes the file.
-func (f file) close() { unix.Close(f.fd) }
+func (f file) close() { _ = unix.Close(f.fd) }
 
 // ReadAt implements io.ReaderAt.
 func (f file) ReadAt(p []byte, off int64) (int, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,12 +89,7 @@ func Scan(ctx context.Context, cfg Config, emit sensor.Emit, progress func(Progr
 }
 
 func incompleteReason(why counter) bool {
-	for _, k := range incompleteCounters {
-		if k == why {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(incompleteCounters, why)
 }
 
 // throttled calls progress now and then.

@@ -43,8 +43,10 @@ func TestScanFindsModelsByContent(t *testing.T) {
 	if o := s.all()[0]; o.Kind != signatures.KindModelFile || o.Sensor != Name || o.Time.IsZero() || o.File.Facts["name"] != "Tiny" {
 		t.Errorf("%+v", o)
 	}
-	for name, n := range map[string]uint64{"directories": 7, "files": 8, "files_read": 6, "models_found": 3, "observations": 3, "data_files": 1,
-		"skipped_other_kind": 1, "skipped_small": 1, "walks": 1} {
+	for name, n := range map[string]uint64{
+		"directories": 7, "files": 8, "files_read": 6, "models_found": 3, "observations": 3, "data_files": 1,
+		"skipped_other_kind": 1, "skipped_small": 1, "walks": 1,
+	} {
 		wantCount(t, res.Counters, name, n)
 	}
 }
@@ -363,7 +365,7 @@ func TestLimits(t *testing.T) {
 	}
 	wantCount(t, res.Counters, "skipped_excluded", 3)
 	cfg.MaxDepth = 2
-	s, res = scan(t, cfg)
+	_, res = scan(t, cfg)
 	if res.Complete || res.Reasons["too_deep"] != 2 || len(res.Skips) != 2 {
 		t.Errorf("%+v", res)
 	}

@@ -27,6 +27,15 @@ func (k *worker) stores(d *folder, folders []string) []string {
 	return folders
 }
 
+// isBundle says whether a folder's name is that of a bundle.
+func isBundle(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".mlmodelc", ".mlpackage":
+		return true
+	}
+	return false
+}
+
 // bundle reports folders that are one model: Core ML's compiled and packaged
 // ones. Their content is not looked at again.
 func (k *worker) bundle(d *folder) bool {

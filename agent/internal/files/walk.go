@@ -25,7 +25,7 @@ type walker struct {
 	memory  *memory // nil in a one-shot scan
 	emit    sensor.Emit
 	now     func() time.Time
-	known   map[string]struct{}
+	known   *names
 	exclude exclusions
 	roots   []*root
 	pace    int // files per second, 0 for no limit
@@ -58,14 +58,11 @@ type job struct {
 func newWalker(cfg Config, log *slog.Logger, counts *counters, emit sensor.Emit) *walker {
 	w := &walker{
 		cfg: cfg, log: log, counts: counts, owners: &owners{}, emit: emit, now: time.Now,
-		known:   make(map[string]struct{}, len(cfg.KnownNames)),
+		known:   newNames(cfg.KnownNames, cfg.KnownPatterns),
 		exclude: newExclusions(cfg.Exclude),
 		parse: func(id *modelformat.Identifier, r io.ReaderAt, size int64, path string) (modelformat.Result, error) {
 			return id.Identify(r, size, path)
 		},
-	}
-	for _, n := range cfg.KnownNames {
-		w.known[foldCase(n)] = struct{}{}
 	}
 	return w
 }
@@ -143,7 +140,9 @@ func (w *walker) walkAll(ctx context.Context) {
 			k.single(r)
 			continue
 		}
-		w.knownName(r.path, filepath.Base(r.path), r.dir.stat)
+		if w.known.has(filepath.Base(r.path)) {
+			w.knownPath(r.path, r.dir.stat)
+		}
 		jobs = append(jobs, job{root: r, device: r.dir.stat.device})
 	}
 	w.walk(ctx, jobs)
@@ -227,7 +226,11 @@ func (w *walker) walk(ctx context.Context, jobs []job) {
 	q := &queue{jobs: jobs, limit: max(w.cfg.MaxPending, len(jobs))}
 	q.ready.L = &q.mu
 	var wait sync.WaitGroup
-	for range w.cfg.Workers {
+	workers := w.cfg.Workers
+	if len(jobs) == 1 && jobs[0].alone {
+		workers = 1
+	}
+	for range workers {
 		wait.Go(func() {
 			k := w.worker(q)
 			for {
@@ -324,11 +327,8 @@ func joinPath(folder, name string) string {
 	return folder + string(filepath.Separator) + name
 }
 
-// knownName reports a file or folder whose base name the catalogue knows.
-func (w *walker) knownName(path, name string, st stat) {
-	if _, ok := w.known[foldCase(name)]; !ok {
-		return
-	}
+// knownPath reports a file or folder whose base name the catalogue knows.
+func (w *walker) knownPath(path string, st stat) {
 	w.counts.add(cKnown)
 	f := signatures.File{Path: path, ModTime: st.mtime, Owner: w.owners.name(st.owner)}
 	if st.kind == kindFile {

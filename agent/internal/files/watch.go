@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +21,9 @@ const (
 	settleFactor = 20              // a folder that never rests is looked at after so many settle delays
 	restFactor   = 100             // a look of a second keeps its folder from the next for so many seconds
 	maxBackoff   = 1 * time.Minute // between looks at a folder in which a file keeps growing
+	maxChanged   = 64              // names with changes kept of a folder; with more it is looked at as a whole
+	pauseFactor  = 50              // a look of a millisecond keeps every other from the next so many, up to maxPause
+	maxPause     = 2 * time.Second
 )
 
 // watchLoop waits for changes and has folders looked at when they have come to
@@ -35,7 +40,10 @@ type watchLoop struct {
 	rest    map[string]time.Time // folders that cost much: not to be looked at before
 	full    bool                 // a walk of everything is due
 
-	looked string // folder of the look under way, "" for a walk of everything
+	pause  time.Time // no look before
+	looked string    // folder of the look under way, "" for a walk of everything
+	names  []string  // what it is about, nil for the whole folder
+	quick  *worker   // of the look under way
 
 	mu        sync.Mutex
 	unsettled map[string]struct{} // by the look under way
@@ -45,7 +53,8 @@ type watchLoop struct {
 type dirtyFolder struct {
 	due   time.Time
 	first time.Time
-	tree  bool // with all below it
+	tree  bool     // with all below it
+	names []string // what changed in it, nil for the folder as a whole
 }
 
 func newWatchLoop(s *Sensor, emit sensor.Emit) *watchLoop {
@@ -62,6 +71,7 @@ func newWatchLoop(s *Sensor, emit sensor.Emit) *watchLoop {
 			l.unsettled[folder] = struct{}{}
 		}
 	}
+	l.quick = l.w.worker(nil)
 	return l
 }
 
@@ -143,17 +153,19 @@ func (l *watchLoop) interval(none string) time.Duration {
 func (l *watchLoop) due(now time.Time) func(context.Context) {
 	if l.full {
 		clear(l.dirty)
-		l.looked = ""
+		l.looked, l.names = "", nil
 		return l.walkEverything
+	}
+	if now.Before(l.pause) {
+		return nil
 	}
 	for path, d := range l.dirty {
 		if d.due.After(now) {
 			continue
 		}
 		delete(l.dirty, path)
-		tree := d.tree
-		l.looked = path
-		return func(ctx context.Context) { l.look(ctx, path, tree) }
+		l.looked, l.names = path, d.names
+		return func(ctx context.Context) { l.look(ctx, path, d.tree, d.names) }
 	}
 	return nil
 }
@@ -165,8 +177,12 @@ func (l *watchLoop) wait(now, next time.Time, busy bool) time.Duration {
 	}
 	at := next
 	for _, d := range l.dirty {
-		if d.due.Before(at) {
-			at = d.due
+		due := d.due
+		if due.Before(l.pause) {
+			due = l.pause
+		}
+		if due.Before(at) {
+			at = due
 		}
 	}
 	return max(at.Sub(now), time.Millisecond)
@@ -182,15 +198,23 @@ func (l *watchLoop) walkEverything(ctx context.Context) {
 	if ctx.Err() == nil {
 		l.s.memory.end()
 	}
+	// A walk leaves garbage all over the heap, and nothing happens for long
+	// after it.
+	debug.FreeOSMemory()
 }
 
-// look looks at one folder, or a tree that has appeared.
-func (l *watchLoop) look(ctx context.Context, path string, tree bool) {
+// look looks at one folder, or a tree that has appeared. With names, it is only
+// looked at where one of them matters.
+func (l *watchLoop) look(ctx context.Context, path string, tree bool, names []string) {
 	j, ok := l.w.find(l.modelRoot(path))
 	if !ok {
 		return
 	}
 	j.alone = !tree && j.rel == relOf(j.root, path)
+	if j.alone && len(names) > 0 && !l.quick.matters(j, names) {
+		l.s.counts.add(cChangesIdle)
+		return
+	}
 	if up, err := j.root.dir.openBelow(parentRel(j.rel)); err == nil {
 		j.device = up.stat.device
 		up.close()
@@ -221,7 +245,7 @@ func (l *watchLoop) modelRoot(path string) string {
 			if isStore(parent) {
 				return parent
 			}
-		case filepath.Ext(base) == ".mlmodelc" || filepath.Ext(base) == ".mlpackage":
+		case isBundle(base):
 			return p
 		}
 		if parent == p {
@@ -245,21 +269,27 @@ func (l *watchLoop) event(e fsnotify.Event) {
 	l.s.counts.add(cEvents)
 	if e.Op.Has(fsnotify.Remove) || e.Op.Has(fsnotify.Rename) {
 		l.set.gone(e.Name)
-		l.mark(filepath.Dir(e.Name), false, l.s.cfg.SettleDelay)
+		l.changed(e.Name)
 		return
 	}
 	name := filepath.Base(e.Name)
 	if e.Op.Has(fsnotify.Create) {
 		if st, err := os.Lstat(e.Name); err == nil && st.IsDir() {
-			l.mark(e.Name, true, l.s.cfg.SettleDelay)
-			l.mark(filepath.Dir(e.Name), false, l.s.cfg.SettleDelay) // known names
+			l.mark(e.Name, true, nil, l.s.cfg.SettleDelay)
+			l.changed(e.Name) // known names
 			return
 		}
 	}
 	if partialDownload(name) || otherKind(name) && !e.Op.Has(fsnotify.Create) {
 		return
 	}
-	l.mark(filepath.Dir(e.Name), false, l.s.cfg.SettleDelay)
+	l.changed(e.Name)
+}
+
+// changed marks the folder of a path for a look at its last name.
+func (l *watchLoop) changed(path string) {
+	folder, name := filepath.Dir(path), filepath.Base(path)
+	l.mark(folder, false, []string{name}, l.s.cfg.SettleDelay)
 }
 
 // failure takes an error of the watcher.
@@ -273,8 +303,9 @@ func (l *watchLoop) failure(err error) {
 	l.s.log.Warn("file watcher reported an error", "error", err)
 }
 
-// mark notes that a folder must be looked at once it has been quiet.
-func (l *watchLoop) mark(path string, tree bool, delay time.Duration) {
+// mark notes that a folder must be looked at once it has been quiet: because of
+// names in it, or as a whole.
+func (l *watchLoop) mark(path string, tree bool, names []string, delay time.Duration) {
 	now := l.s.now()
 	d, ok := l.dirty[path]
 	if !ok {
@@ -282,8 +313,10 @@ func (l *watchLoop) mark(path string, tree bool, delay time.Duration) {
 			l.full = true // so many changes are best found by one walk
 			return
 		}
-		d = &dirtyFolder{first: now}
+		d = &dirtyFolder{first: now, names: names}
 		l.dirty[path] = d
+	} else if d.names != nil {
+		d.addNames(names)
 	}
 	d.tree = d.tree || tree
 	delay = max(delay, l.backoff[path])
@@ -296,10 +329,31 @@ func (l *watchLoop) mark(path string, tree bool, delay time.Duration) {
 	}
 }
 
+// addNames adds to names that are not nil.
+func (d *dirtyFolder) addNames(names []string) {
+	if names == nil {
+		d.names = nil
+		return
+	}
+	for _, n := range names {
+		switch {
+		case slices.Contains(d.names, n):
+		case len(d.names) >= maxChanged:
+			d.names = nil
+			return
+		default:
+			d.names = append(d.names, n)
+		}
+	}
+}
+
 // charge keeps the folder just looked at from taking more than a hundredth of
-// a core, however often it changes.
+// a core, and all together from more than a fiftieth, however often they change.
 func (l *watchLoop) charge(took time.Duration) {
 	now := l.s.now()
+	if l.looked != "" {
+		l.pause = now.Add(min(pauseFactor*took, maxPause))
+	}
 	for path, until := range l.rest {
 		if until.Before(now) {
 			delete(l.rest, path)
@@ -328,7 +382,11 @@ func (l *watchLoop) settle() {
 		if len(l.backoff) < maxDirty {
 			l.backoff[path] = d
 		}
-		l.mark(path, false, d)
+		names := l.names
+		if path != l.looked {
+			names = nil
+		}
+		l.mark(path, false, names, d)
 	}
 }
 

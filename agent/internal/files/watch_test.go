@@ -224,7 +224,7 @@ func TestOverflow(t *testing.T) {
 	}
 	l.full = false
 	for i := range maxDirty + 1 {
-		l.mark(filepath.Join("/x", string(rune('a'+i%26)), strings.Repeat("y", i/26)), false, time.Second)
+		l.mark(filepath.Join("/x", string(rune('a'+i%26)), strings.Repeat("y", i/26)), false, nil, time.Second)
 	}
 	if !l.full || len(l.dirty) != maxDirty {
 		t.Errorf("full %v with %d folders", l.full, len(l.dirty))
@@ -270,7 +270,7 @@ func TestCostlyFolderRests(t *testing.T) {
 	s.now = func() time.Time { return now }
 	l.looked = "/x"
 	l.charge(100 * time.Millisecond)
-	l.mark("/x", false, s.cfg.SettleDelay)
+	l.mark("/x", false, nil, s.cfg.SettleDelay)
 	if wait := l.dirty["/x"].due.Sub(now); wait != 10*time.Second {
 		t.Errorf("looked at again after %s", wait)
 	}

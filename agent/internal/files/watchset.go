@@ -31,7 +31,7 @@ type watchEntry struct {
 	rank int
 }
 
-type watchHeap []watchEntry
+type watchHeap []watchEntry //nolint:recvcheck // only Push and Pop of heap.Interface change its length
 
 func (h watchHeap) Len() int           { return len(h) }
 func (h watchHeap) Less(i, j int) bool { return h[i].rank > h[j].rank }

@@ -83,9 +83,14 @@ func New(config Config, deps Deps) (*Heartbeat, error) {
 	return &Heartbeat{config: config, deps: deps, now: time.Now}, nil
 }
 
-// Run beats at once and then at every interval until ctx ends. The last beat
+// Run beats soon after the start and then at every interval until ctx ends. The last beat
 // is the caller's to ask for, with Beat, when everything has stopped.
 func (h *Heartbeat) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(min(firstBeat, h.config.Interval)):
+	}
 	ticker := time.NewTicker(h.config.Interval)
 	defer ticker.Stop()
 	for {
@@ -97,6 +102,10 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// firstBeat is what the sensors get to start: a report before would call them
+// off until the next one.
+const firstBeat = 2 * time.Second
 
 // Beat stores one report of every source, unless too many wait already. It is
 // called by one goroutine at a time.

@@ -56,20 +56,28 @@ func source(name string, r sensor.Report) Source {
 func TestBeat_reportsEverySourceAlsoThoseThatAreOff(t *testing.T) {
 	since := time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)
 	b := newBench(t,
-		source("network", sensor.Report{State: sensor.Degraded, Reason: "no right", Since: since,
-			Blind: []finding.Blind{{Reason: "kernel_drop", Count: 3}}, Counters: map[string]uint64{"frames": 7}}),
+		source("network", sensor.Report{
+			State: sensor.Degraded, Reason: "no right", Since: since,
+			Blind: []finding.Blind{{Reason: "kernel_drop", Count: 3}}, Counters: map[string]uint64{"frames": 7},
+		}),
 		source("process", sensor.Report{State: sensor.Off, Reason: "switched off"}),
 		Source{"file", func() sensor.Report { panic("fault") }},
 	)
 	b.Beat()
 	want := []finding.Coverage{
-		{AgentID: "a", HostName: "h", Version: "1", Sensor: "network", State: "degraded", Reason: "no right", Since: since, Until: b.now,
-			Blind: []finding.Blind{{Reason: "kernel_drop", Count: 3}}, Counters: map[string]uint64{"frames": 7}},
+		{
+			AgentID: "a", HostName: "h", Version: "1", Sensor: "network", State: "degraded", Reason: "no right", Since: since, Until: b.now,
+			Blind: []finding.Blind{{Reason: "kernel_drop", Count: 3}}, Counters: map[string]uint64{"frames": 7},
+		},
 		{AgentID: "a", HostName: "h", Version: "1", Sensor: "process", State: "off", Reason: "switched off", Since: b.now, Until: b.now},
-		{AgentID: "a", HostName: "h", Version: "1", Sensor: "file", State: "degraded", Since: b.now, Until: b.now,
-			Reason: "its report failed (fault); restart the agent and report this"},
-		{AgentID: "a", HostName: "h", Version: "1", Sensor: "heartbeat", State: "on", Since: b.now, Until: b.now,
-			Counters: map[string]uint64{"beats_stored": 0, "beats_thinned": 0, "beats_failed": 0, "panics": 1}},
+		{
+			AgentID: "a", HostName: "h", Version: "1", Sensor: "file", State: "degraded", Since: b.now, Until: b.now,
+			Reason: "its report failed (fault); restart the agent and report this",
+		},
+		{
+			AgentID: "a", HostName: "h", Version: "1", Sensor: "heartbeat", State: "on", Since: b.now, Until: b.now,
+			Counters: map[string]uint64{"beats_stored": 0, "beats_thinned": 0, "beats_failed": 0, "panics": 1},
+		},
 	}
 	if diff := cmp.Diff([][]finding.Coverage{want}, b.beats); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -86,7 +86,7 @@ func makeID(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("writing the agent id: %w", err)
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }() // gone where it was renamed
 	_, err = temporary.WriteString(id + "\n")
 	err = errors.Join(err, temporary.Sync(), temporary.Close())
 	if err != nil {

@@ -2,6 +2,7 @@ package modelformat
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 )
@@ -76,7 +77,7 @@ func (c *cursor) need(n int) bool {
 	}
 	buf := c.own[:size]
 	if _, err := c.src.ReadAt(buf, at); err != nil {
-		if err != errBudget || int64(n) >= size {
+		if !errors.Is(err, errBudget) || int64(n) >= size {
 			c.fail(err)
 			return false
 		}

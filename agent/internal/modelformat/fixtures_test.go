@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -348,7 +349,7 @@ func sampleXGBoostLegacy() []byte {
 	for _, s := range []string{"binary:logistic", "gbtree"} {
 		b = append(binary.LittleEndian.AppendUint64(b, uint64(len(s))), s...)
 	}
-	return append(b, make([]byte, 64)...)
+	return slices.Concat(b, make([]byte, 64))
 }
 
 func sampleRKNN(t testing.TB) []byte {

@@ -23,7 +23,6 @@ type ggufReader struct {
 	order   binary.ByteOrder
 	version uint32
 	res     *Result
-	split   string
 	basic   ggufNames
 }
 
@@ -83,7 +82,7 @@ func (g *ggufReader) read() error {
 		return fmt.Errorf("%d tensors cannot be in it", tensors)
 	}
 	g.res.set(FactTensors, strconv.FormatUint(tensors, 10))
-	for i := uint64(0); i < keys; i++ {
+	for i := range keys {
 		if err := g.pair(); err != nil {
 			g.names()
 			return fmt.Errorf("key %d of %d: %w", i+1, keys, err)
@@ -240,7 +239,7 @@ func (g *ggufReader) names() {
 func (g *ggufReader) tensors(count uint64) error {
 	var parameters uint64
 	var byType [64]uint64
-	for i := uint64(0); i < count; i++ {
+	for i := range count {
 		g.c.skip(g.length())
 		dims := g.c.u32(g.order)
 		if g.c.err == nil && dims > 8 {

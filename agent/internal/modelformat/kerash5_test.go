@@ -8,9 +8,11 @@ import (
 
 func samplesKerasH5(testing.TB) []sample {
 	return []sample{
-		{path: "m.h5", data: buildHDF5(hdf5Attribute{"backend", "tensorflow"}, hdf5Attribute{"keras_version", "2.15.0"},
-			hdf5Attribute{"model_config", `{"class_name":"Sequential","config":{"name":"mlp"}}`}), format: "keras-h5",
-			facts: map[string]string{FactProducerVersion: "2.15.0", FactProducer: "tensorflow", FactClass: "Sequential", FactName: "mlp"}},
+		{
+			path: "m.h5", data: buildHDF5(hdf5Attribute{"backend", "tensorflow"}, hdf5Attribute{"keras_version", "2.15.0"},
+				hdf5Attribute{"model_config", `{"class_name":"Sequential","config":{"name":"mlp"}}`}), format: "keras-h5",
+			facts: map[string]string{FactProducerVersion: "2.15.0", FactProducer: "tensorflow", FactClass: "Sequential", FactName: "mlp"},
+		},
 		{path: "w.h5", data: buildHDF5v2(hdf5Attribute{"layer_names", "dense"}), format: "keras-h5"},
 	}
 }

@@ -9,8 +9,10 @@ import (
 func samplesLlamafile(t testing.TB) []sample {
 	le := binary.AppendByteOrder(binary.LittleEndian)
 	return []sample{
-		{path: "llava.llamafile", data: append([]byte("MZqFpD='\n"), buildZip(t, zip.Store, member{".args", []byte("-m\n")}, member{"llava.gguf", sampleGGUF(3, le)})...),
-			format: "llamafile", facts: map[string]string{FactEmbeddedFormat: "gguf", FactArchitecture: "llama", FactCode: "executable"}},
+		{
+			path: "llava.llamafile", data: append([]byte("MZqFpD='\n"), buildZip(t, zip.Store, member{".args", []byte("-m\n")}, member{"llava.gguf", sampleGGUF(3, le)})...),
+			format: "llamafile", facts: map[string]string{FactEmbeddedFormat: "gguf", FactArchitecture: "llama", FactCode: "executable"},
+		},
 	}
 }
 

@@ -23,7 +23,9 @@ func detectNCNN(f *File) (Result, bool) {
 	}
 	res := Result{Format: "ncnn", Confidence: Certain}
 	if base, ok := f.stem(".param"); ok {
-		res.Parts = append(res.Parts, Part{Path: base + ".bin"})
+		if part, ok := relativePart(base + ".bin"); ok {
+			res.Parts = append(res.Parts, Part{Path: part})
+		}
 	}
 	return res, true
 }

@@ -26,7 +26,9 @@ func detectOpenVINO(f *File) (Result, bool) {
 	res.set(FactName, xmlAttribute(tag, "name"))
 	res.set(FactFormatVersion, version)
 	if base, ok := f.stem(".xml"); ok {
-		res.Parts = append(res.Parts, Part{Path: base + ".bin"})
+		if part, ok := relativePart(base + ".bin"); ok {
+			res.Parts = append(res.Parts, Part{Path: part})
+		}
 	}
 	return res, true
 }

@@ -97,7 +97,9 @@ func bundleIndex(f *File, at int64, n uint64, packed bool) (Result, bool) {
 	}
 	if base, ok := f.stem(".index"); ok {
 		for i := range min(shards, 1024) {
-			res.Parts = append(res.Parts, Part{Path: fmt.Sprintf("%s.data-%05d-of-%05d", base, i, shards), Format: "tf-checkpoint-data"})
+			if part, ok := relativePart(fmt.Sprintf("%s.data-%05d-of-%05d", base, i, shards)); ok {
+				res.Parts = append(res.Parts, Part{Path: part, Format: "tf-checkpoint-data"})
+			}
 		}
 	}
 	return res, true

@@ -6,8 +6,10 @@ import (
 
 func samplesTFJS(testing.TB) []sample {
 	return []sample{
-		{path: "model.json", data: []byte(sampleTFJS), format: "tfjs-graph-model",
-			parts: []Part{{"group1-shard1of2.bin", "tfjs-weights"}, {"group1-shard2of2.bin", "tfjs-weights"}}},
+		{
+			path: "model.json", data: []byte(sampleTFJS), format: "tfjs-graph-model",
+			parts: []Part{{"group1-shard1of2.bin", "tfjs-weights"}, {"group1-shard2of2.bin", "tfjs-weights"}},
+		},
 	}
 }
 

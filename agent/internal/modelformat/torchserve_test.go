@@ -7,8 +7,10 @@ import (
 
 func samplesTorchServe(t testing.TB) []sample {
 	return []sample{
-		{path: "m.mar", data: buildZip(t, zip.Store, member{"MAR-INF/MANIFEST.json", []byte(`{"model":{"modelName":"bert","modelVersion":"1.0"}}`)}),
-			format: "torchserve-mar", facts: map[string]string{FactName: "bert", FactVersion: "1.0"}},
+		{
+			path: "m.mar", data: buildZip(t, zip.Store, member{"MAR-INF/MANIFEST.json", []byte(`{"model":{"modelName":"bert","modelVersion":"1.0"}}`)}),
+			format: "torchserve-mar", facts: map[string]string{FactName: "bert", FactVersion: "1.0"},
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package modelformat
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,14 +14,7 @@ func detectTorchTar(f *File) (Result, bool) {
 		return Result{}, false
 	}
 	names := tarNames(f, 16)
-	seen := func(name string) bool {
-		for _, n := range names {
-			if n == name {
-				return true
-			}
-		}
-		return false
-	}
+	seen := func(name string) bool { return slices.Contains(names, name) }
 	if seen("sys_info") && seen("pickle") && seen("storages") {
 		res := Result{Format: "pytorch-tar", Confidence: Certain}
 		res.set(FactFramework, "torch")

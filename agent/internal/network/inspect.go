@@ -214,9 +214,6 @@ func requestLine(b []byte) bool {
 	if len(b) < 3 || b[0] < 'A' || b[0] > 'z' || !http.StartsLikeRequest(b) {
 		return false
 	}
-	line := b
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		line = b[:i]
-	}
+	line, _, _ := bytes.Cut(b, []byte{'\n'})
 	return bytes.Contains(line, []byte(" HTTP/1."))
 }

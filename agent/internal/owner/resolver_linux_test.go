@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,7 +35,7 @@ func newResolver(t testing.TB, change func(*Config)) *Resolver {
 	if err := config.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r := New(config, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	r := New(config, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Errorf("closing: %v", err)
@@ -331,7 +332,7 @@ func TestLookupReasons(t *testing.T) {
 		start(t, "orphan", "tcp", listener.Addr().String(), nil)
 		connection, flow := accept(t, listener)
 		// End of stream: the client's end is in FIN_WAIT2 now, without a holder.
-		if n, err := connection.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		if n, err := connection.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Fatalf("read %d bytes, %v", n, err)
 		}
 		return flow

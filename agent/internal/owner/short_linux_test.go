@@ -100,9 +100,7 @@ func shortLived(t testing.TB, role string, n int, prefetch bool) (share shares) 
 	t.Helper()
 	listener := listenTCP(t, "tcp4", "127.0.0.1:0")
 	var accepting sync.WaitGroup
-	accepting.Add(1)
-	go func() {
-		defer accepting.Done()
+	accepting.Go(func() {
 		for {
 			connection, err := listener.Accept()
 			if err != nil {
@@ -114,7 +112,7 @@ func shortLived(t testing.TB, role string, n int, prefetch bool) (share shares) 
 			}
 			_ = connection.Close()
 		}
-	}()
+	})
 	r := newResolver(t, func(c *Config) {
 		c.MaxWait = 50 * time.Millisecond
 		c.Holders.MinWalkGap = 20 * time.Millisecond
@@ -137,8 +135,7 @@ func shortLived(t testing.TB, role string, n int, prefetch bool) (share shares) 
 	}
 	stop := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Add(1)
-	go func() { defer watching.Done(); p.watch(stop) }()
+	watching.Go(func() { p.watch(stop) })
 	for range n {
 		program := start(t, role, "tcp", listener.Addr().String(), nil)
 		_ = program.command.Wait()

@@ -45,7 +45,8 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, ownerUn
 	}
 	for _, hit := range m.Evidence() {
 		f.Evidence = append(f.Evidence, finding.Evidence{
-			Kind: string(hit.Evidence), Value: cut(hit.Value), Selector: cut(hit.Selector), Weak: hit.Weak})
+			Kind: string(hit.Evidence), Value: cut(hit.Value), Selector: cut(hit.Selector), Weak: hit.Weak,
+		})
 	}
 	switch {
 	case isNetwork(o.Kind):

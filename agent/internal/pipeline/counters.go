@@ -115,12 +115,16 @@ func (p *Pipeline) Coverage() sensor.Report {
 		report.Reason = "findings cannot be stored and wait in memory: " + trouble
 	}
 	if n := p.counters.lost.Load(); n > 0 {
-		report.Blind = append(report.Blind, finding.Blind{Reason: "findings_lost", Count: n,
-			Detail: "findings, or their last counts, that could not be stored in time"})
+		report.Blind = append(report.Blind, finding.Blind{
+			Reason: "findings_lost", Count: n,
+			Detail: "findings, or their last counts, that could not be stored in time",
+		})
 	}
 	if n := p.counters.panics.Load(); n > 0 {
-		report.Blind = append(report.Blind, finding.Blind{Reason: "pipeline_fault", Count: n,
-			Detail: "observations dropped because their handling failed; please report this with the agent's log"})
+		report.Blind = append(report.Blind, finding.Blind{
+			Reason: "pipeline_fault", Count: n,
+			Detail: "observations dropped because their handling failed; please report this with the agent's log",
+		})
 	}
 	return report
 }

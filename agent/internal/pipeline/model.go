@@ -47,16 +47,16 @@ func ModelKey(file *signatures.File) string {
 	if m.Publisher != "" && m.Name != "" {
 		return "model:" + slug(m.Publisher) + "/" + slug(m.Name)
 	}
-	h := sha256.New()
 	// %q keeps the fields apart whatever they hold.
-	fmt.Fprintf(h, "%q %d", file.Format, file.Size)
+	text := fmt.Appendf(nil, "%q %d", file.Format, file.Size)
 	if len(file.Facts) == 0 {
-		fmt.Fprintf(h, " %q", base(file.Path))
+		text = fmt.Appendf(text, " %q", base(file.Path))
 	}
 	for _, key := range slices.Sorted(maps.Keys(file.Facts)) {
-		fmt.Fprintf(h, " %q=%q", key, file.Facts[key])
+		text = fmt.Appendf(text, " %q=%q", key, file.Facts[key])
 	}
-	return "model:header:" + hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(text)
+	return "model:header:" + hex.EncodeToString(sum[:16])
 }
 
 // ModelName is what a person calls the model: its own name, else its file's.

@@ -11,8 +11,10 @@ import (
 )
 
 func modelFile(change func(*signatures.File)) signatures.Observation {
-	f := signatures.File{Path: "/home/ana/.acme/models/llama.gguf", Size: 4096, Format: "gguf", Owner: "ana", Store: "acme",
-		Facts: map[string]string{"name": "Llama 3 8B", "architecture": "llama", "license": "llama3", "parameters": "8030000000", "quantization": "Q4_K_M"}}
+	f := signatures.File{
+		Path: "/home/ana/.acme/models/llama.gguf", Size: 4096, Format: "gguf", Owner: "ana", Store: "acme",
+		Facts: map[string]string{"name": "Llama 3 8B", "architecture": "llama", "license": "llama3", "parameters": "8030000000", "quantization": "Q4_K_M"},
+	}
 	if change != nil {
 		change(&f)
 	}
@@ -27,9 +29,11 @@ func TestEmit_modelFileIsTheModelNotTheFormat(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatalf("%d findings, want the model alone", len(got))
 	}
-	want := finding.Model{Path: "/home/ana/.acme/models/llama.gguf", Format: "gguf", Name: "Llama 3 8B", Family: "llama",
+	want := finding.Model{
+		Path: "/home/ana/.acme/models/llama.gguf", Format: "gguf", Name: "Llama 3 8B", Family: "llama",
 		Architecture: "llama", License: "llama3", Quantization: "Q4_K_M", Parameters: 8030000000,
-		SHA256: strings.Repeat("ab", 32), SizeBytes: 4096, Store: "acme"}
+		SHA256: strings.Repeat("ab", 32), SizeBytes: 4096, Store: "acme",
+	}
 	if diff := cmp.Diff(want, got[0].Model); diff != "" {
 		t.Errorf("model (-want +got):\n%s", diff)
 	}
@@ -89,10 +93,14 @@ func TestModelKey(t *testing.T) {
 
 func TestEmit_processAndFile(t *testing.T) {
 	b := newBench(t, nil)
-	b.Emit(signatures.Observation{Sensor: "process", Kind: signatures.KindProcess, Ports: []uint16{11434, 8080},
-		Process: signatures.Process{PID: 5, Name: "acme-runner", Executable: "/opt/acme-runner", User: "leo"}})
-	b.Emit(signatures.Observation{Sensor: "file", Kind: signatures.KindFile,
-		File: signatures.File{Path: "/home/leo/.acme/models", Owner: "leo"}})
+	b.Emit(signatures.Observation{
+		Sensor: "process", Kind: signatures.KindProcess, Ports: []uint16{11434, 8080},
+		Process: signatures.Process{PID: 5, Name: "acme-runner", Executable: "/opt/acme-runner", User: "leo"},
+	})
+	b.Emit(signatures.Observation{
+		Sensor: "file", Kind: signatures.KindFile,
+		File: signatures.File{Path: "/home/leo/.acme/models", Owner: "leo"},
+	})
 	b.mustFlush(t)
 	got := b.sink.all()
 	if len(got) != 2 {

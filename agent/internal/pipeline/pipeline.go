@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,8 +96,10 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 }
 
 func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
-	p := &Pipeline{config: config, deps: deps, catalogue: deps.Set.Version(), clock: clock,
-		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), wake: make(chan struct{}, 1)}
+	p := &Pipeline{
+		config: config, deps: deps, catalogue: deps.Set.Version(), clock: clock,
+		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), wake: make(chan struct{}, 1),
+	}
 	p.windows = newWindows(config.Window, clock)
 	p.rooms.New = func() any { return new([signatures.MaxMatches]signatures.Match) }
 	return p
@@ -241,7 +244,7 @@ func (p *Pipeline) flush(end bool) (open bool, err error) {
 	} else if !p.config.Offline {
 		p.roll()
 	}
-	due := append(p.closing[:len(p.closing):len(p.closing)], p.folds.takeFresh()...)
+	due := slices.Concat(p.closing, p.folds.takeFresh())
 	batch := make([]finding.Finding, len(due))
 	for i, f := range due {
 		batch[i] = f.snapshot()

@@ -31,16 +31,26 @@ func catalogue(t testing.TB) *signatures.Set {
 		return []signatures.HostRule{{Value: value, Match: signatures.HostSuffix, Role: role}}
 	}
 	set, err := signatures.Compile([]signatures.Signature{
-		{ID: "acme.api", Name: "Acme API", Kind: signatures.AssetService, Categories: []string{"llm_api"}, Status: "active",
-			Confidence: 90, Provider: provider, Hosts: host("api.acme.example", signatures.RoleAPI)},
-		{ID: "acme.login", Name: "Acme login", Kind: signatures.AssetService, Status: "active",
-			Confidence: 90, Provider: provider, Hosts: host("login.acme.example", signatures.RoleAuth)},
-		{ID: "acme.runner", Name: "Acme runner", Kind: signatures.AssetRuntime, Status: "active",
-			Confidence: 80, Provider: provider, Processes: []signatures.ProcessRule{{Name: "acme-runner"}}},
-		{ID: "acme.store", Name: "Acme store", Kind: signatures.AssetModelStore, Status: "active",
-			Confidence: 80, Provider: provider, Files: []signatures.FileRule{{Path: "~/.acme/models", Kind: "store"}}},
-		{ID: "formats.gguf", Name: "GGUF", Kind: signatures.AssetModelFormat, Status: "active",
-			Confidence: 85, Provider: provider, Formats: []signatures.FormatRule{{Format: "gguf", Executable: "none"}}},
+		{
+			ID: "acme.api", Name: "Acme API", Kind: signatures.AssetService, Categories: []string{"llm_api"}, Status: "active",
+			Confidence: 90, Provider: provider, Hosts: host("api.acme.example", signatures.RoleAPI),
+		},
+		{
+			ID: "acme.login", Name: "Acme login", Kind: signatures.AssetService, Status: "active",
+			Confidence: 90, Provider: provider, Hosts: host("login.acme.example", signatures.RoleAuth),
+		},
+		{
+			ID: "acme.runner", Name: "Acme runner", Kind: signatures.AssetRuntime, Status: "active",
+			Confidence: 80, Provider: provider, Processes: []signatures.ProcessRule{{Name: "acme-runner"}},
+		},
+		{
+			ID: "acme.store", Name: "Acme store", Kind: signatures.AssetModelStore, Status: "active",
+			Confidence: 80, Provider: provider, Files: []signatures.FileRule{{Path: "~/.acme/models", Kind: "store"}},
+		},
+		{
+			ID: "formats.gguf", Name: "GGUF", Kind: signatures.AssetModelFormat, Status: "active",
+			Confidence: 85, Provider: provider, Formats: []signatures.FormatRule{{Format: "gguf", Executable: "none"}},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -123,8 +133,10 @@ func newBench(t testing.TB, change func(*Config, *Deps)) *bench {
 	t.Helper()
 	b := &bench{sink: &recorder{}, clock: newTestClock()}
 	config := DefaultConfig()
-	deps := Deps{Set: catalogue(t), Sink: b.sink.take, Log: slog.New(slog.DiscardHandler), OwnerUnknown: "unsupported",
-		Agent: Agent{ID: "agent", HostName: "host", HostID: "id", OS: "linux", Channel: "endpoint"}}
+	deps := Deps{
+		Set: catalogue(t), Sink: b.sink.take, Log: slog.New(slog.DiscardHandler), OwnerUnknown: "unsupported",
+		Agent: Agent{ID: "agent", HostName: "host", HostID: "id", OS: "linux", Channel: "endpoint"},
+	}
 	if change != nil {
 		change(&config, &deps)
 	}
@@ -137,9 +149,13 @@ func newBench(t testing.TB, change func(*Config, *Deps)) *bench {
 
 // tls is a TLS observation of name, now.
 func (b *bench) tls(name string) signatures.Observation {
-	return signatures.Observation{Sensor: "network", Kind: signatures.KindTLS, Time: b.clock.clock().wall(), Name: name,
-		NameEvidence: signatures.EvidenceTLS, Flow: signatures.Flow{Protocol: "tcp",
-			Client: netip.MustParseAddrPort("10.0.0.5:50000"), Server: netip.MustParseAddrPort("203.0.113.7:443"), BytesUp: 10, BytesDown: 20}}
+	return signatures.Observation{
+		Sensor: "network", Kind: signatures.KindTLS, Time: b.clock.clock().wall(), Name: name,
+		NameEvidence: signatures.EvidenceTLS, Flow: signatures.Flow{
+			Protocol: "tcp",
+			Client:   netip.MustParseAddrPort("10.0.0.5:50000"), Server: netip.MustParseAddrPort("203.0.113.7:443"), BytesUp: 10, BytesDown: 20,
+		},
+	}
 }
 
 func (b *bench) mustFlush(t *testing.T) {
@@ -165,8 +181,10 @@ func TestEmit_buildsAFindingOfANetworkObservation(t *testing.T) {
 	b := newBench(t, func(_ *Config, d *Deps) {
 		d.Owner = func(f signatures.Flow) (signatures.Process, string) {
 			asked = f
-			return signatures.Process{PID: 7, Name: "node", Executable: "/usr/bin/node", User: "ana", Container: "c1",
-				Arguments: []string{"node", "--token=secret"}}, ""
+			return signatures.Process{
+				PID: 7, Name: "node", Executable: "/usr/bin/node", User: "ana", Container: "c1",
+				Arguments: []string{"node", "--token=secret"},
+			}, ""
 		}
 	})
 	at := b.clock.wall
@@ -176,8 +194,10 @@ func TestEmit_buildsAFindingOfANetworkObservation(t *testing.T) {
 		Revision: 1, AgentID: "agent", HostName: "host", HostID: "id", OS: "linux", Channel: "endpoint", Sensor: "network",
 		WindowStart: at.Truncate(time.Second), WindowEnd: time.Date(2026, 11, 23, 12, 5, 0, 0, time.UTC),
 		FirstSeen: at, LastSeen: at, Count: 1,
-		Asset: finding.Asset{Key: "acme.api", Kind: "service", Name: "Acme API", SignatureID: "acme.api", Provider: "acme",
-			Country: "DE", Categories: []string{"llm_api"}, Role: "api", Status: "active"},
+		Asset: finding.Asset{
+			Key: "acme.api", Kind: "service", Name: "Acme API", SignatureID: "acme.api", Provider: "acme",
+			Country: "DE", Categories: []string{"llm_api"}, Role: "api", Status: "active",
+		},
 		Confidence: 90, Catalogue: b.deps.Set.Version(),
 		User: "ana", ProcessName: "node", ProcessPath: "/usr/bin/node", Container: "c1",
 		Protocol: "tls", PeerName: "api.acme.example", PeerAddress: "203.0.113.7", PeerPort: 443, BytesUp: 10, BytesDown: 20,
@@ -244,8 +264,10 @@ func TestEmit_countsEveryKindAndOwnerReason(t *testing.T) {
 	for range reasons {
 		b.Emit(b.tls("api.acme.example"))
 	}
-	for _, kind := range []signatures.Kind{signatures.KindQUIC, signatures.KindDNS, signatures.KindHTTP, signatures.KindFlow,
-		signatures.KindProcess, signatures.KindFile, signatures.KindModelFile, "new"} {
+	for _, kind := range []signatures.Kind{
+		signatures.KindQUIC, signatures.KindDNS, signatures.KindHTTP, signatures.KindFlow,
+		signatures.KindProcess, signatures.KindFile, signatures.KindModelFile, "new",
+	} {
 		b.Emit(signatures.Observation{Kind: kind})
 	}
 	b.counter(t, map[string]uint64{

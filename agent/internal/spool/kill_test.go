@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -95,7 +94,7 @@ func runAndKill(t *testing.T, dir string, from, lines int) (appended, acked int)
 			}
 		}
 	}
-	if err := scanner.Err(); err != nil && err != io.EOF {
+	if err := scanner.Err(); err != nil {
 		t.Fatal(err)
 	}
 	r.Close()

@@ -27,7 +27,7 @@ func (s *Spool) load() error {
 		}
 	}
 	for i, name := range names {
-		limit := uint64(noLimit)
+		limit := noLimit
 		if i+1 < len(names) {
 			limit = firstOf(names[i+1])
 		}

@@ -19,7 +19,7 @@ func lockFile(path string) (*os.File, error) {
 	if err == nil {
 		return file, nil
 	}
-	file.Close()
+	_ = file.Close() // nothing was written
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, errLocked
 	}

@@ -157,7 +157,7 @@ func (s *Spool) readOne() (Record, Position, error) {
 		// items are unknown, so it stays in the segment's pending counts until
 		// the segment goes.
 		s.totals.unreadable++
-		return Record{}, 0, nil
+		return Record{}, 0, nil //nolint:nilerr // counted
 	}
 	r.flight = append(r.flight, inFlight{position: position, kind: h.kind, items: h.items, segment: r.segment})
 	data := append([]byte(nil), buffer[recordHeaderSize:]...)

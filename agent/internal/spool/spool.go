@@ -151,7 +151,7 @@ func Open(config Config) (*Spool, error) {
 	}
 	s := &Spool{config: config, lock: lock, opened: time.Now(), wake: make(chan struct{})}
 	if err := s.load(); err != nil {
-		s.Close()
+		_ = s.Close() // the error of loading says more
 		return nil, err
 	}
 	return s, nil

@@ -102,14 +102,18 @@ func (s *Spool) Coverage() sensor.Report {
 		"corrupt_segments": stats.CorruptSegments, "damaged_states": stats.DamagedStates,
 	}}
 	if stats.DroppedRecords > 0 {
-		report.Blind = append(report.Blind, finding.Blind{Reason: "spool_overflow", Count: stats.DroppedFindings,
+		report.Blind = append(report.Blind, finding.Blind{
+			Reason: "spool_overflow", Count: stats.DroppedFindings,
 			Detail: fmt.Sprintf("%d requests with %d findings and %d heartbeats dropped, oldest first, to stay below %d bytes",
-				stats.DroppedRecords, stats.DroppedFindings, stats.DroppedHeartbeats, stats.MaxBytes)})
+				stats.DroppedRecords, stats.DroppedFindings, stats.DroppedHeartbeats, stats.MaxBytes),
+		})
 	}
 	if stats.CorruptRecords+stats.CorruptSegments > 0 {
-		report.Blind = append(report.Blind, finding.Blind{Reason: "spool_corrupt",
+		report.Blind = append(report.Blind, finding.Blind{
+			Reason: "spool_corrupt",
 			Count:  stats.CorruptRecords + stats.CorruptSegments,
-			Detail: "stored requests that the disk no longer gives back; check the disk"})
+			Detail: "stored requests that the disk no longer gives back; check the disk",
+		})
 	}
 	if stats.LastError != "" {
 		report.State = sensor.Degraded

@@ -25,8 +25,10 @@ func metricsMessage(from *metricdata.ResourceMetrics) *metricspb.MetricsData {
 			out := &metricspb.Metric{Name: m.Name, Description: m.Description, Unit: m.Unit}
 			switch data := m.Data.(type) {
 			case metricdata.Sum[int64]:
-				out.Data = &metricspb.Metric_Sum{Sum: &metricspb.Sum{DataPoints: points(data.DataPoints), IsMonotonic: data.IsMonotonic,
-					AggregationTemporality: metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE}}
+				out.Data = &metricspb.Metric_Sum{Sum: &metricspb.Sum{
+					DataPoints: points(data.DataPoints), IsMonotonic: data.IsMonotonic,
+					AggregationTemporality: metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE,
+				}}
 			case metricdata.Gauge[int64]:
 				out.Data = &metricspb.Metric_Gauge{Gauge: &metricspb.Gauge{DataPoints: points(data.DataPoints)}}
 			default:
@@ -73,7 +75,8 @@ func tracesMessage(spans []sdktrace.ReadOnlySpan) *tracepb.TracesData {
 		group.Spans = append(group.Spans, out)
 	}
 	return &tracepb.TracesData{ResourceSpans: []*tracepb.ResourceSpans{{
-		Resource: resourceMessage(spans[0].Resource()), ScopeSpans: []*tracepb.ScopeSpans{group}}}}
+		Resource: resourceMessage(spans[0].Resource()), ScopeSpans: []*tracepb.ScopeSpans{group},
+	}}}
 }
 
 func resourceMessage(r *resource.Resource) *resourcepb.Resource {
@@ -91,7 +94,7 @@ func attributes(from []attribute.KeyValue) []*commonpb.KeyValue {
 		case attribute.BOOL:
 			value.Value = &commonpb.AnyValue_BoolValue{BoolValue: kv.Value.AsBool()}
 		default:
-			value.Value = &commonpb.AnyValue_StringValue{StringValue: kv.Value.Emit()}
+			value.Value = &commonpb.AnyValue_StringValue{StringValue: kv.Value.String()}
 		}
 		to[i] = &commonpb.KeyValue{Key: string(kv.Key), Value: value}
 	}

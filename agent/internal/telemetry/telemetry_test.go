@@ -38,9 +38,13 @@ func (r *receiver) takeTraces(_ context.Context, data []byte) error {
 
 func newTelemetry(t *testing.T, r *receiver) *Telemetry {
 	t.Helper()
-	tm, err := New(DefaultConfig(), Deps{AgentID: "a", HostName: "h", Version: "1", Metrics: r.takeMetrics, Traces: r.takeTraces,
-		Log: slog.New(slog.DiscardHandler), Sources: []Source{{Component: "spool", Levels: []string{"bytes"},
-			Counters: func() map[string]uint64 { return map[string]uint64{"bytes": 4096, "dropped": 7} }}}})
+	tm, err := New(DefaultConfig(), Deps{
+		AgentID: "a", HostName: "h", Version: "1", Metrics: r.takeMetrics, Traces: r.takeTraces,
+		Log: slog.New(slog.DiscardHandler), Sources: []Source{{
+			Component: "spool", Levels: []string{"bytes"},
+			Counters: func() map[string]uint64 { return map[string]uint64{"bytes": 4096, "dropped": 7} },
+		}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

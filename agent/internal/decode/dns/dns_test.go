@@ -145,7 +145,7 @@ func TestAnswers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || r.Failed() {
 		t.Error(diff)
 	}
-	for n := range len(msg) {
+	for n := range msg {
 		if !r.Open(msg[:n]) {
 			continue
 		}
@@ -183,7 +183,7 @@ func TestServiceOfUnsoundRecords(t *testing.T) {
 func TestFrame(t *testing.T) {
 	msg := wire.DNSQuery(1, "a.example", 1)
 	stream := wire.DNSStream(msg)
-	for n := range len(stream) {
+	for n := range stream {
 		if got, need := Frame(stream[:n]); got != nil || need <= n {
 			t.Errorf("%d bytes: needs %d", n, need)
 		}

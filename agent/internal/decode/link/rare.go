@@ -39,7 +39,7 @@ func (s *state) rareLink(l layer) layer {
 	return s.end(NotIP)
 }
 
-// sll opens a Linux "cooked" header, version 1 or 2, whose protocol lies at at
+// sll opens a Linux "cooked" header, version 1 or 2, whose protocol lies at the offset at
 // (https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html).
 func (s *state) sll(at, size int) layer {
 	if len(s.data) < size {

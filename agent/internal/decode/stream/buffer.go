@@ -79,7 +79,7 @@ func (b *Buffer) Add(sequence uint32, payload []byte) (ready []byte, outcome Out
 	}
 	ahead := int32(sequence - b.next)
 	if ahead < 0 {
-		old := int64(-int64(ahead))
+		old := -int64(ahead)
 		if old >= int64(len(payload)) {
 			return nil, Duplicate
 		}

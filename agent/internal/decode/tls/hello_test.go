@@ -134,7 +134,7 @@ func TestNextOverRecords(t *testing.T) {
 		stream := wire.Records(one, size)
 		tail := []byte{0x14, 3, 3, 0, 1, 1}
 		need := 0
-		for n := range len(stream) {
+		for n := range stream {
 			r := Next(stream[:n], scratch, false)
 			if r.Status != NeedMore || r.Need <= n || r.Need > len(stream) || r.Need < need {
 				t.Fatalf("records of %d, first %d bytes: %+v", size, n, r)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ func ClientHello(config *tls.Config) ([]byte, error) {
 	if _, err := io.ReadFull(far, body); err != nil {
 		return nil, fmt.Errorf("reading the hello of a client: %w", err)
 	}
-	return append(head, body...), nil
+	return slices.Concat(head, body), nil
 }
 
 // recorder keeps what is written through it, by one goroutine.
@@ -61,7 +62,7 @@ func Handshake(client, server *tls.Config) ([]byte, error) {
 		far, err := listener.Accept()
 		if err == nil {
 			err = far.(*tls.Conn).Handshake()
-			far.Close()
+			_ = far.Close()
 		}
 		failed <- err
 	}()
@@ -71,7 +72,7 @@ func Handshake(client, server *tls.Config) ([]byte, error) {
 	}
 	record := &recorder{Conn: near}
 	err = tls.Client(record, client).Handshake()
-	near.Close()
+	_ = near.Close()
 	return record.written, errors.Join(err, <-failed)
 }
 

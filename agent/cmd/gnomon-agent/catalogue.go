@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/gnomon-ai/gnomon/agent/internal/files"
+	"github.com/gnomon-ai/gnomon/signatures"
+	"github.com/gnomon-ai/gnomon/signatures/catalogue"
+)
+
+// loadCatalogue compiles the embedded signatures, with those of a folder
+// beside them where one is named.
+func loadCatalogue(overlay string) (*signatures.Set, error) {
+	list, err := signatures.Load(catalogue.Files)
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded catalogue: %w", err)
+	}
+	if overlay != "" {
+		// A folder that is missing would otherwise read as an empty one.
+		if _, err := os.Stat(overlay); err != nil {
+			return nil, fmt.Errorf("reading signatures_dir: %w", err)
+		}
+		more, err := signatures.Load(os.DirFS(overlay))
+		if err != nil {
+			return nil, fmt.Errorf("reading signatures_dir %s: %w", overlay, err)
+		}
+		list = append(list, more...)
+	}
+	return signatures.Compile(list)
+}
+
+// lookFor tells the file sensor what to report by its place: the last elements
+// of the catalogue's file rules. unnamed counts the rules whose last element
+// names nothing, so that no file is found by them.
+func lookFor(set *signatures.Set, into *files.Config) (unnamed int) {
+	into.KnownNames, into.KnownPatterns = nil, nil
+	seen := map[string]bool{}
+	for _, s := range set.Signatures() {
+		for _, rule := range s.Files {
+			name := path.Base(strings.ReplaceAll(rule.Path, `\`, "/"))
+			switch {
+			case strings.Trim(name, "*") == "" || name == "~" || name == "." || name == "/":
+				unnamed++
+			case seen[name]:
+			case strings.Contains(name, "*"):
+				into.KnownPatterns = append(into.KnownPatterns, name)
+			default:
+				into.KnownNames = append(into.KnownNames, name)
+			}
+			seen[name] = true
+		}
+	}
+	slices.Sort(into.KnownNames)
+	slices.Sort(into.KnownPatterns)
+	return unnamed
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gnomon-ai/gnomon/agent/internal/files"
+	"github.com/gnomon-ai/gnomon/signatures"
+)
+
+func TestLookFor(t *testing.T) {
+	f := func(paths []string, names, patterns []string, unnamed int) {
+		t.Helper()
+		var rules []signatures.FileRule
+		for _, p := range paths {
+			rules = append(rules, signatures.FileRule{Path: p, Kind: "data"})
+		}
+		set, err := signatures.Compile([]signatures.Signature{{ID: "acme.tool", Name: "Tool", Kind: signatures.AssetApp, Confidence: 90, Files: rules}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config files.Config
+		left := lookFor(set, &config)
+		if diff := cmp.Diff(names, config.KnownNames); diff != "" {
+			t.Errorf("names of %q (-want +got):\n%s", paths, diff)
+		}
+		if diff := cmp.Diff(patterns, config.KnownPatterns); diff != "" {
+			t.Errorf("patterns of %q (-want +got):\n%s", paths, diff)
+		}
+		if left != unnamed {
+			t.Errorf("%q: %d name nothing, want %d", paths, left, unnamed)
+		}
+	}
+	f([]string{"~/.tool", "opt/Tool", "/etc/Tool"}, []string{".tool", "Tool"}, nil, 0)
+	f([]string{"extensions/acme.tool-*", "more/acme.tool-*", "*.tool"}, nil, []string{"*.tool", "acme.tool-*"}, 0)
+	f([]string{`Acme\Tool`}, []string{"Tool"}, nil, 0)
+	f([]string{"tool/*", "other/**"}, nil, nil, 2)
+}
+
+func TestLookFor_coversTheEmbeddedCatalogue(t *testing.T) {
+	set, err := loadCatalogue("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config files.Config
+	if n := lookFor(set, &config); n != 0 {
+		t.Errorf("%d file rules find no file", n)
+	}
+	if !slices.Contains(config.KnownPatterns, "github.copilot-*") || !slices.Contains(config.KnownNames, ".ollama") {
+		t.Errorf("%q, %q", config.KnownPatterns, config.KnownNames)
+	}
+}
+
+// TestScan_extensionsByTheirFolders names folders as VS Code
+// (<publisher>.<name>-<version>) and Chromium browsers (by extension id) do.
+func TestScan_extensionsByTheirFolders(t *testing.T) {
+	home := t.TempDir()
+	copilot := filepath.Join(home, ".vscode", "extensions", "github.copilot-1.250.0")
+	claude := filepath.Join(home, ".config", "google-chrome", "Default", "Extensions", "fcoeoabgfenejglbffodgkkbkcdhcgfn")
+	hub := filepath.Join(home, ".cache", "huggingface", "hub", "models--acme--tiny")
+	for _, dir := range []string{filepath.Join(copilot, "dist"), filepath.Join(claude, "1.0.3_0"), hub, filepath.Join(home, ".vscode", "extensions", "golang.go-0.50.0")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := command(t, nil, "scan", "--output", "jsonl", home)
+	if r.code != exitOK {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	got := map[string]string{}
+	for _, l := range r.lines(t) {
+		asset, _ := l["asset"].(map[string]any)
+		got[fmt.Sprint(l["path"])] += fmt.Sprint(asset["signature"])
+	}
+	want := map[string]string{copilot: "github.copilot-extension", claude: "anthropic.chrome-extension", hub: "huggingface.cache"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s\n%s", diff, r.out)
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gnomon-ai/gnomon/agent/internal/network"
+)
+
+func replayCommand(s streams) *cobra.Command {
+	c := &cobra.Command{
+		Use: "replay CAPTURE…", Short: "Read captures offline",
+		Long: `replay reads pcap and pcapng files ("-" is standard input) and prints the AI services in them,
+or with --emit observations every distinct name, matched or not.
+
+Exit codes: 0 complete, 3 a capture is damaged or frames could not be decoded (told on standard
+error, what could be read is printed), 1 a file cannot be opened or read.`,
+		Example: "  gnomon-agent replay morning.pcapng\n  tcpdump -w - port 443 | gnomon-agent replay --emit observations --output jsonl -",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	output := outputFlag(c)
+	emit := c.Flags().String("emit", "findings", "findings, or observations: every distinct name")
+	overlay := c.Flags().String("signatures-dir", "", "further catalogue files, *.yaml")
+	c.RunE = func(c *cobra.Command, captures []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		r := &replay{s: s, progress: newProgress(s.err)}
+		switch *emit {
+		case "observations":
+			r.sink = newNameSink(s.out, asJSON)
+		case "findings":
+			set, err := loadCatalogue(*overlay)
+			if err != nil {
+				return err
+			}
+			r.sink = newFindingSink(s.out, asJSON, set)
+		default:
+			return fmt.Errorf("--emit: %q is not one of findings, observations", *emit)
+		}
+		return r.run(c.Context(), captures)
+	}
+	return c
+}
+
+// replay is one run of the command.
+type replay struct {
+	s        streams
+	sink     replaySink
+	progress *progress
+	damaged  []string
+}
+
+func (r *replay) run(ctx context.Context, captures []string) error {
+	for i, name := range captures {
+		if err := r.one(ctx, name, i, len(captures)); err != nil {
+			return err
+		}
+	}
+	r.progress.done()
+	err := r.sink.finish()
+	var notAll *incomplete
+	if err != nil && !errors.As(err, &notAll) {
+		return err
+	}
+	if notAll != nil {
+		r.damaged = append(r.damaged, notAll.text)
+	}
+	if len(r.damaged) > 0 {
+		return &incomplete{strings.Join(r.damaged, "; ")}
+	}
+	return nil
+}
+
+// one reads one capture. Damage inside it is noted; a file that cannot be
+// opened or read ends the command.
+func (r *replay) one(ctx context.Context, name string, index, of int) error {
+	in := r.s.in
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("opening capture: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	emit, err := r.sink.begin(name)
+	if err != nil {
+		return err
+	}
+	counted := &countingReader{r: in, show: func(n int64) {
+		r.progress.show("%d of %d: %s, %d MiB read", index+1, of, name, n>>20)
+	}}
+	stats, err := network.Replay(ctx, counted, name, emit)
+	if counted.err != nil {
+		return fmt.Errorf("reading capture %s: %w", name, counted.err)
+	}
+	if ctx.Err() != nil {
+		return errors.Join(r.sink.end(), ctx.Err())
+	}
+	if err != nil {
+		r.damaged = append(r.damaged, err.Error())
+	}
+	if stats.Panics > 0 {
+		r.damaged = append(r.damaged, fmt.Sprintf("%s: %d frames could not be decoded because of a fault; please report this", name, stats.Panics))
+	}
+	for _, b := range stats.Blind {
+		fmt.Fprintf(r.s.err, "%s: not seen: %s (%d): %s\n", name, b.Reason, b.Count, b.Detail)
+	}
+	return r.sink.end()
+}
+
+// countingReader remembers an error of the file itself, which is no damage of
+// the capture in it.
+type countingReader struct {
+	r    io.Reader
+	n    int64
+	err  error
+	show func(int64)
+}
+
+// Read implements io.Reader.
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	c.show(c.n)
+	return n, err
+}

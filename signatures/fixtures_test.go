@@ -43,8 +43,12 @@ func world(t testing.TB) *Set {
 			s.Hosts = []HostRule{hostRule(HostExact, "api.openai.com")}
 		}),
 		sign("openai.web", func(s *Signature) {
-			s.Hosts = []HostRule{{Value: "openai.com", Match: HostSuffix, Role: RoleWebUI}, {Value: "cdn.openai.com", Match: HostExact, Role: RoleCDN},
-				{Value: "auth.openai.com", Match: HostExact, Role: RoleAuth}, {Value: "t.openai.com", Match: HostExact, Role: RoleTelemetry}}
+			s.Hosts = []HostRule{
+				{Value: "openai.com", Match: HostSuffix, Role: RoleWebUI},
+				{Value: "cdn.openai.com", Match: HostExact, Role: RoleCDN},
+				{Value: "auth.openai.com", Match: HostExact, Role: RoleAuth},
+				{Value: "t.openai.com", Match: HostExact, Role: RoleTelemetry},
+			}
 		}),
 		sign("azure.openai", func(s *Signature) {
 			s.Hosts = []HostRule{hostRule(HostWildcard, "*.openai.azure.com")}
@@ -99,8 +103,10 @@ func world(t testing.TB) *Set {
 		sign("kobold.cpp", func(s *Signature) { s.Processes = []ProcessRule{{Name: "koboldcpp", Match: "prefix"}} }),
 		sign("kobold.rocm", func(s *Signature) { s.Processes = []ProcessRule{{Name: "koboldcpp_rocm", Match: "prefix"}} }),
 		sign("cursor.app", func(s *Signature) {
-			s.Files = []FileRule{{Path: "/Applications/Cursor.app", Kind: "binary", OS: []string{"darwin"}},
-				{Path: "~/AppData/Local/Programs/cursor/Cursor.exe", Kind: "binary", OS: []string{"windows"}}}
+			s.Files = []FileRule{
+				{Path: "/Applications/Cursor.app", Kind: "binary", OS: []string{"darwin"}},
+				{Path: "~/AppData/Local/Programs/cursor/Cursor.exe", Kind: "binary", OS: []string{"windows"}},
+			}
 		}),
 		sign("mac.only", func(s *Signature) { s.Processes = []ProcessRule{{Name: "maconly", OS: []string{"darwin"}}} }),
 		sign("generic.gguf", func(s *Signature) { s.Formats = []FormatRule{{Format: "gguf", Executable: "possible"}} }),

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/gnomon-ai/gnomon/signatures/strictyaml"
 )
@@ -20,22 +23,21 @@ func Load(files fs.FS) ([]Signature, error) {
 	if err != nil {
 		return nil, err
 	}
+	decoded, err := loadAll(files, names)
+	if err != nil {
+		return nil, err
+	}
 	var problems strictyaml.Errors
 	var loaded []Signature
-	for _, name := range names {
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, fmt.Errorf("reading signatures: %w", err)
-		}
-		list, err := loadFile(name, data)
+	for _, f := range decoded {
 		var found strictyaml.Errors
 		switch {
-		case errors.As(err, &found):
+		case errors.As(f.err, &found):
 			problems = append(problems, found...)
-		case err != nil:
-			return nil, err
+		case f.err != nil:
+			return nil, f.err
 		}
-		loaded = append(loaded, list...)
+		loaded = append(loaded, f.list...)
 	}
 	problems = append(problems, across(loaded)...)
 	problems.Sort()
@@ -43,6 +45,40 @@ func Load(files fs.FS) ([]Signature, error) {
 		return nil, err
 	}
 	return loaded, nil
+}
+
+// decodedFile is what one file came to.
+type decodedFile struct {
+	list []Signature
+	err  error
+}
+
+// loadAll reads the files and decodes them on all processors: most of an
+// agent's start is spent here.
+func loadAll(files fs.FS, names []string) ([]decodedFile, error) {
+	contents := make([][]byte, len(names))
+	for i, name := range names {
+		var err error
+		if contents[i], err = fs.ReadFile(files, name); err != nil {
+			return nil, fmt.Errorf("reading signatures: %w", err)
+		}
+	}
+	decoded := make([]decodedFile, len(names))
+	var next atomic.Int64
+	var working sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(names)) {
+		working.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(names) {
+					return
+				}
+				decoded[i].list, decoded[i].err = loadFile(names[i], contents[i])
+			}
+		})
+	}
+	working.Wait()
+	return decoded, nil
 }
 
 func yamlFiles(files fs.FS) ([]string, error) {

@@ -219,11 +219,16 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	set := world(t)
 	into := make([]Match, 0, MaxMatches)
 	for _, e := range []Example{
-		{Host: "api.openai.com"}, {Host: "www.example.org"}, {Host: "bedrock-runtime.eu-west-1.amazonaws.com"}, {Host: "x.com", Path: "/i/grok"},
-		{Host: "llm.test", Path: "/openai/deployments/d1/chat/completions"}, {Path: "/api/tags", Ports: []uint16{11434}},
+		{Host: "api.openai.com"},
+		{Host: "www.example.org"},
+		{Host: "bedrock-runtime.eu-west-1.amazonaws.com"},
+		{Host: "x.com", Path: "/i/grok"},
+		{Host: "llm.test", Path: "/openai/deployments/d1/chat/completions"},
+		{Path: "/api/tags", Ports: []uint16{11434}},
 		{Process: "python3", Arguments: []string{"python3", "-m", "vllm.entrypoints.openai.api_server"}, Ports: []uint16{8000}},
 		{Executable: `C:\Users\a\AppData\Local\Programs\cursor\Cursor.exe`, Arguments: []string{`C:\Users\a\.claude\x`}},
-		{Process: "koboldcpp.exe"}, {Format: "gguf", File: "/home/ana/.ollama/models/blobs/sha256-1"},
+		{Process: "koboldcpp.exe"},
+		{Format: "gguf", File: "/home/ana/.ollama/models/blobs/sha256-1"},
 	} {
 		o := mustObserve(t, e)
 		if n := testing.AllocsPerRun(100, func() { into = set.Match(&o, into[:0]) }); n != 0 {

@@ -131,12 +131,13 @@ func parseFilePattern(path string) filePattern {
 
 // match compares the pattern with the whole of path.
 func (p *filePattern) match(path string, windows bool) bool {
-	rest, segment := path, ""
+	rest := path
 	for i := len(p.segments) - 1; i >= 0; i-- {
 		if rest == "" {
 			return false
 		}
 		absolute := isSeparator(rest[0], windows)
+		var segment string
 		rest, segment = lastSegment(rest, windows)
 		if !matchSegment(p.segments[i], segment, windows) {
 			return false

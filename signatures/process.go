@@ -1,6 +1,9 @@
 package signatures
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Limits of what is read of a command line. Package paths and verbs stand at
 // its front; prompts and data, which are nobody's business, come later.
@@ -75,12 +78,7 @@ func (p *processRule) matchRest(os string, arguments []string) bool {
 	if p.rule.Argument == "" {
 		return true
 	}
-	for _, a := range clipArguments(arguments) {
-		if a == p.rule.Argument {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(clipArguments(arguments), p.rule.Argument)
 }
 
 func (r *processRule) match(name string, p *program) bool {

@@ -116,7 +116,7 @@ func (c *checker) path(key string, r *PathRule, sig *Signature) {
 			c.errorf(key+part.name, "%q is no path: it starts with /, ends without, and has no query", part.value)
 			return
 		}
-		for _, segment := range strings.Split(part.value[1:], "/") {
+		for segment := range strings.SplitSeq(part.value[1:], "/") {
 			if strings.Trim(segment, "*") != "" {
 				long++
 			}

@@ -41,12 +41,28 @@ func benignExamples() []signatures.Example {
 		out = append(out, signatures.Example{Process: name, Arguments: []string{name}, Ports: []uint16{80, 443, 3000, 5000, 7860, 8000, 8080, 8888, 9090}})
 	}
 	for _, arguments := range [][]string{
-		{"python3", "-m", "http.server", "8000"}, {"python3", "manage.py", "runserver"}, {"python3", "-m", "pip", "install", "requests"},
-		{"python3", "/usr/bin/ansible-playbook", "site.yml"}, {"python3", "-m", "pytest"}, {"python3", "server.py"}, {"python3", "main.py"},
-		{"node", "server.js"}, {"node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "install"}, {"node", "/srv/app/node_modules/.bin/webpack"},
-		{"node", "/srv/app/node_modules/next/dist/bin/next", "dev"}, {"node", "/srv/app/node_modules/typescript/bin/tsc"}, {"npx", "create-react-app", "x"},
-		{"java", "-jar", "/opt/jenkins/jenkins.war"}, {"bash", "-c", "echo hello"}, {"sh", "/usr/local/bin/backup.sh"}, {"vim", "notes-about-openai.txt"},
-		{"grep", "-r", "claude", "/home/ana/docs"}, {"cat", "/home/ana/ollama.txt"}, {"less", "chatgpt.md"}, {"ssh", "git@github.com"}, {"git", "clone", "https://github.com/acme/app"},
+		{"python3", "-m", "http.server", "8000"},
+		{"python3", "manage.py", "runserver"},
+		{"python3", "-m", "pip", "install", "requests"},
+		{"python3", "/usr/bin/ansible-playbook", "site.yml"},
+		{"python3", "-m", "pytest"},
+		{"python3", "server.py"},
+		{"python3", "main.py"},
+		{"node", "server.js"},
+		{"node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "install"},
+		{"node", "/srv/app/node_modules/.bin/webpack"},
+		{"node", "/srv/app/node_modules/next/dist/bin/next", "dev"},
+		{"node", "/srv/app/node_modules/typescript/bin/tsc"},
+		{"npx", "create-react-app", "x"},
+		{"java", "-jar", "/opt/jenkins/jenkins.war"},
+		{"bash", "-c", "echo hello"},
+		{"sh", "/usr/local/bin/backup.sh"},
+		{"vim", "notes-about-openai.txt"},
+		{"grep", "-r", "claude", "/home/ana/docs"},
+		{"cat", "/home/ana/ollama.txt"},
+		{"less", "chatgpt.md"},
+		{"ssh", "git@github.com"},
+		{"git", "clone", "https://github.com/acme/app"},
 	} {
 		out = append(out, signatures.Example{Process: arguments[0], Arguments: arguments})
 	}

@@ -107,7 +107,7 @@ func (d *decoder) float(n *yaml.Node, target reflect.Value, key, tag string, wro
 // 24 hours.
 func ParseDuration(text string) (time.Duration, error) {
 	bad := fmt.Errorf("want a duration with its unit, such as 30s, 15m, 12h or 30d, got %q", clip(text))
-	sign, rest := time.Duration(1), text
+	sign, rest := 1, text
 	if strings.HasPrefix(rest, "-") {
 		sign, rest = -1, rest[1:]
 	}
@@ -122,7 +122,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		}
 		days, rest = time.Duration(n)*24*time.Hour, after
 		if rest == "" {
-			return sign * days, nil
+			return time.Duration(sign) * days, nil
 		}
 	}
 	if rest == "" || rest[0] == '-' || rest[0] == '+' {
@@ -135,7 +135,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	if days > math.MaxInt64-v {
 		return 0, fmt.Errorf("the duration %q is over 292 years", clip(text))
 	}
-	return sign * (days + v), nil
+	return time.Duration(sign) * (days + v), nil
 }
 
 // parseTime reads a date (midnight UTC) or a time of RFC 3339.

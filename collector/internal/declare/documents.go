@@ -11,6 +11,7 @@ import (
 	"github.com/gnomon-ai/gnomon/collector/internal/inventory"
 	"github.com/gnomon-ai/gnomon/collector/internal/state"
 	gnomonv1 "github.com/gnomon-ai/gnomon/proto/gnomon/v1"
+	"github.com/gnomon-ai/gnomon/signatures/strictyaml"
 )
 
 // The kinds of notice.
@@ -56,7 +57,7 @@ func readInventory(before *inventory.Document, files []*gnomonv1.SourceFile, kee
 		if err != nil {
 			return nil, nil, connect.NewError(connect.CodeInvalidArgument, err)
 		}
-		after = overlay(after, document)
+		after = overlay(after, document, documents)
 	}
 	for _, table := range tables {
 		result, err := inventory.ImportCSV(after, table)
@@ -70,8 +71,9 @@ func readInventory(before *inventory.Document, files []*gnomonv1.SourceFile, kee
 	return after, notices, nil
 }
 
-// overlay returns document with the entries of base that it does not hold.
-func overlay(base, document *inventory.Document) *inventory.Document {
+// overlay returns document with the entries of base that it does not hold, and
+// with the defaults of base that its files do not give.
+func overlay(base, document *inventory.Document, files []inventory.File) *inventory.Document {
 	if base == nil {
 		return document
 	}
@@ -80,6 +82,13 @@ func overlay(base, document *inventory.Document) *inventory.Document {
 		named[document.Entries[i].ID] = true
 	}
 	merged := *document
+	every, unknown := givenDefaults(files)
+	if !every {
+		merged.Defaults.ReviewEvery = base.Defaults.ReviewEvery
+	}
+	if !unknown {
+		merged.Defaults.ScopeOnUnknown = base.Defaults.ScopeOnUnknown
+	}
 	for i := range base.Entries {
 		if !named[base.Entries[i].ID] {
 			merged.Entries = append(merged.Entries, base.Entries[i])
@@ -87,6 +96,21 @@ func overlay(base, document *inventory.Document) *inventory.Document {
 	}
 	merged.Normalize()
 	return &merged
+}
+
+// givenDefaults reports which defaults any of the files gives. The files were
+// read before, so they are sound.
+func givenDefaults(files []inventory.File) (every, unknown bool) {
+	for _, file := range files {
+		var d inventory.Document
+		positions, err := strictyaml.Decode(file.Name, file.Data, &d)
+		if err != nil {
+			continue
+		}
+		every = every || positions.Has("defaults.review_every")
+		unknown = unknown || positions.Has("defaults.scope_on_unknown")
+	}
+	return every, unknown
 }
 
 // readDirectory reads a directory: YAML files are a whole snapshot, a CSV file

@@ -95,8 +95,10 @@ func TestTest(t *testing.T) {
 		{"groq.api", "", "", "unsanctioned proposed groq groq.api", nil},
 		{"mistral.api", "", "", "expired retired mistral mistral.api", nil},
 		{"anthropic.api", "ana", "laptop-1", "sanctioned ok anthropic anthropic.api", nil},
-		{"anthropic.api", "leo", "laptop-1", "out_of_scope scope_mismatch:[group] anthropic anthropic.api",
-			[]string{"level 45: anthropic (restricted): out_of_scope, scope_mismatch, does not match [group], broader approvals no longer count"}},
+		{
+			"anthropic.api", "leo", "laptop-1", "out_of_scope scope_mismatch:[group] anthropic anthropic.api",
+			[]string{"level 45: anthropic (restricted): out_of_scope, scope_mismatch, does not match [group], broader approvals no longer count"},
+		},
 		{"anthropic.api", "ana", "elsewhere", "sanctioned scope_unverified:[host_label] anthropic anthropic.api", nil},
 		{"anthropic.api", "", "laptop-1", "sanctioned scope_unverified:[group] anthropic anthropic.api", nil},
 	} {

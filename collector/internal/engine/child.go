@@ -128,7 +128,7 @@ type forwarder struct {
 	listener net.Listener
 	target   string
 	slots    chan struct{}
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // the life of the forwarder: stop ends it
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 }
@@ -143,15 +143,13 @@ func listenForwarder(socket, target string, limit int) (*forwarder, error) {
 	}
 	f := &forwarder{listener: listener, target: target, slots: make(chan struct{}, limit)}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.wg.Add(1)
-	go f.accept()
+	f.wg.Go(f.accept)
 	return f, nil
 }
 
 // accept waits for a free slot before it accepts: connections above the limit
 // wait in the kernel's queue instead of failing at the engine.
 func (f *forwarder) accept() {
-	defer f.wg.Done()
 	for {
 		select {
 		case f.slots <- struct{}{}:
@@ -162,14 +160,12 @@ func (f *forwarder) accept() {
 		if err != nil {
 			return
 		}
-		f.wg.Add(1)
-		go func() {
-			defer f.wg.Done()
+		f.wg.Go(func() {
 			defer func() { <-f.slots }()
 			if err := f.join(conn.(*net.UnixConn)); err != nil {
 				fmt.Fprintln(os.Stderr, "engine-child:", err)
 			}
-		}()
+		})
 	}
 }
 
@@ -186,7 +182,7 @@ func (f *forwarder) join(client *net.UnixConn) error {
 	}
 	server := conn.(*net.TCPConn)
 	defer server.Close()
-	unhook := context.AfterFunc(f.ctx, func() { client.Close(); server.Close() })
+	unhook := context.AfterFunc(f.ctx, func() { _, _ = client.Close(), server.Close() })
 	defer unhook()
 	done := make(chan struct{})
 	go func() {
@@ -196,13 +192,13 @@ func (f *forwarder) join(client *net.UnixConn) error {
 	}()
 	_, _ = io.Copy(client, server)
 	// The engine closed: whatever the client still sends goes nowhere.
-	client.Close()
+	_ = client.Close()
 	<-done
 	return nil
 }
 
 func (f *forwarder) stop() {
 	f.cancel()
-	f.listener.Close()
+	_ = f.listener.Close()
 	f.wg.Wait()
 }

@@ -111,8 +111,11 @@ func (c Config) Validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"start_timeout", c.StartTimeout}, {"stop_timeout", c.StopTimeout}, {"lock_timeout", c.LockTimeout},
-		{"min_backoff", c.MinBackoff}, {"max_backoff", c.MaxBackoff},
+		{"start_timeout", c.StartTimeout},
+		{"stop_timeout", c.StopTimeout},
+		{"lock_timeout", c.LockTimeout},
+		{"min_backoff", c.MinBackoff},
+		{"max_backoff", c.MaxBackoff},
 	} {
 		if d.value <= 0 {
 			bad("%s: must be more than 0", d.name)

@@ -69,7 +69,7 @@ func shortSocket(dir string) (path string, release func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	release = func() { os.RemoveAll(tmp) }
+	release = func() { _ = os.RemoveAll(tmp) }
 	link := filepath.Join(tmp, "d")
 	if err := os.Symlink(dir, link); err != nil {
 		release()

@@ -311,8 +311,10 @@ func TestValidateNamesEveryBadValue(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"data_dir", "library and binary", "isolation", "memory_limit", "mark_cache", "background_pool",
-		"max_connections", "max_concurrent_queries", "log_bytes", "start_timeout", "stop_timeout", "lock_timeout", "min_backoff", "max_backoff"} {
+	for _, name := range []string{
+		"data_dir", "library and binary", "isolation", "memory_limit", "mark_cache", "background_pool",
+		"max_connections", "max_concurrent_queries", "log_bytes", "start_timeout", "stop_timeout", "lock_timeout", "min_backoff", "max_backoff",
+	} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in: %v", name, err)
 		}

@@ -137,7 +137,7 @@ func renderConfig(cfg Config, l layout, port int) []byte {
 		{"tables_loader_background_pool_size", "2"},
 	} {
 		b.WriteString("<" + e.name + ">")
-		xml.EscapeText(&b, []byte(e.value)) // a bytes.Buffer takes every write
+		_ = xml.EscapeText(&b, []byte(e.value)) // a bytes.Buffer takes every write
 		b.WriteString("</" + e.name + ">\n")
 	}
 	b.WriteString("</clickhouse>\n")

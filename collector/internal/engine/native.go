@@ -49,7 +49,7 @@ type session struct {
 func login(conn net.Conn, user, password string, timeout time.Duration) (*session, error) {
 	s := &session{conn: conn, r: bufio.NewReader(conn)}
 	if err := s.hello(user, password, timeout); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, fmt.Errorf("logging in as %s: %w", user, err)
 	}
 	return s, nil
@@ -150,7 +150,7 @@ func (s *session) packet() (uint64, error) {
 	return 0, e
 }
 
-func (s *session) close() { s.conn.Close() }
+func (s *session) close() { _ = s.conn.Close() }
 
 func readException(r *bufio.Reader) (*ServerError, error) {
 	var code [4]byte

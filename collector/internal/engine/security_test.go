@@ -126,7 +126,7 @@ func publicCopy(t *testing.T) string {
 // itself.
 func publicDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "gnomon-test-")
+	dir, err := os.MkdirTemp("", "gnomon-test-") //nolint:usetesting // a folder of t.TempDir is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func (s *supervisor) once(ctx context.Context) error {
 	cmd.Stdin = in
 	s.log.takeTail()
 	err = cmd.Start()
-	in.Close() // the child has its own
+	_ = in.Close() // the child has its own
 	if err != nil {
 		if namespace {
 			return fmt.Errorf("%w: %w", errNamespace, err)
@@ -176,7 +176,7 @@ func (s *supervisor) watch(ctx context.Context, ended <-chan struct{}, namespace
 		e.kill()
 		<-ended
 		if errors.Is(err, errEndedEarly) || ctx.Err() != nil {
-			return nil // the exit says more
+			return nil //nolint:nilerr // the exit says more
 		}
 		return err
 	}

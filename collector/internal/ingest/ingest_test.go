@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -103,7 +102,7 @@ func start(t *testing.T, change func(*Config), store *faultyStore) *harness {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	permanent := func(err error) bool { return errors.Is(err, errRow) }
-	line, err := New(config, store, permanent, meter, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	line, err := New(config, store, permanent, meter, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

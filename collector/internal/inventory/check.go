@@ -150,10 +150,15 @@ func (c *checker) checkItem(key string, m *Match) {
 	c.each(key+".domain", m.Domain, checkDomain)
 	c.each(key+".model.sha256", m.Model.SHA256, checkSHA256)
 	for _, value := range []struct{ name, value string }{
-		{"model.name", m.Model.Name}, {"model.family", m.Model.Family}, {"model.publisher", m.Model.Publisher},
-		{"model.format", m.Model.Format}, {"model.license", m.Model.License},
-		{"software.publisher", m.Software.Publisher}, {"software.name", m.Software.Name},
-		{"extension.store", m.Extension.Store}, {"extension.id", m.Extension.ID},
+		{"model.name", m.Model.Name},
+		{"model.family", m.Model.Family},
+		{"model.publisher", m.Model.Publisher},
+		{"model.format", m.Model.Format},
+		{"model.license", m.Model.License},
+		{"software.publisher", m.Software.Publisher},
+		{"software.name", m.Software.Name},
+		{"extension.store", m.Extension.Store},
+		{"extension.id", m.Extension.ID},
 	} {
 		if value.value == "" {
 			continue
@@ -176,8 +181,13 @@ func (c *checker) checkScope(key string, e *Entry) {
 		name   string
 		values []string
 	}{
-		{"groups", s.Groups}, {"users", s.Users}, {"hosts", s.Hosts}, {"regions", s.Regions},
-		{"accounts", s.Accounts}, {"purposes", s.Purposes}, {"data_classes", s.DataClasses},
+		{"groups", s.Groups},
+		{"users", s.Users},
+		{"hosts", s.Hosts},
+		{"regions", s.Regions},
+		{"accounts", s.Accounts},
+		{"purposes", s.Purposes},
+		{"data_classes", s.DataClasses},
 	} {
 		c.patterns(join(key, list.name), list.values)
 	}

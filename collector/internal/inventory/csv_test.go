@@ -28,8 +28,12 @@ func TestImportCSV(t *testing.T) {
 	want := []Entry{{
 		ID: "openai-api", Name: "OpenAI", Kind: KindSaaSApp, Provider: "open-ai", Status: StatusApproved, Owner: Owner{Business: "ana@example.com"}, Risk: Risk{Tier: TierHigh},
 		Match: []Match{
-			{Signature: []string{"openai.api", "openai.*"}}, {Domain: []string{"api.openai.com", "*.openai.azure.com"}},
-			{Model: ModelRule{SHA256: []string{strings.Repeat("ab", 32)}}}, {Model: ModelRule{Name: "llama-*"}}, {Model: ModelRule{Name: "mistral"}}, {Publisher: []string{"Acme"}},
+			{Signature: []string{"openai.api", "openai.*"}},
+			{Domain: []string{"api.openai.com", "*.openai.azure.com"}},
+			{Model: ModelRule{SHA256: []string{strings.Repeat("ab", 32)}}},
+			{Model: ModelRule{Name: "llama-*"}},
+			{Model: ModelRule{Name: "mistral"}},
+			{Publisher: []string{"Acme"}},
 		},
 		Scope: Scope{Networks: []string{"10.1.2.3/32", "10.0.0.0/8"}}, Approval: Approval{At: "2026-09-02"}, Valid: Validity{Until: "2027-03-31"}, Review: Review{Every: "180d"},
 		Contract: Contract{DPA: PaperSigned, TrainingOnData: &no}, Tags: []string{"a", "b;c"}, Notes: "line 1\nline 2", Extra: map[string]string{"cost_center": "=4711"},

@@ -26,8 +26,10 @@ func TestCompare(t *testing.T) {
 		Created: []string{"new"}, Removed: []string{"gone"}, Unchanged: []string{"same"},
 		Defaults: []Field{{"scope_on_unknown", raw(`"flag"`), raw(`"deny"`)}},
 		Changed: []Changed{{"edited", []Field{
-			{`links["a.b"]`, raw(`"https://x.example"`), nil}, {"status", raw(`"approved"`), raw(`"retired"`)},
-			{"tags", raw(`["x"]`), nil}, {"valid.until", nil, raw(`"2027-01-01"`)},
+			{`links["a.b"]`, raw(`"https://x.example"`), nil},
+			{"status", raw(`"approved"`), raw(`"retired"`)},
+			{"tags", raw(`["x"]`), nil},
+			{"valid.until", nil, raw(`"2027-01-01"`)},
 		}}},
 	}
 	got, err := Compare(before, after)

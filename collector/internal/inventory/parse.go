@@ -42,8 +42,10 @@ func Parse(files []File) (*Document, []Notice, error) {
 		}
 	}
 	if len(merged.Entries) > MaxEntries {
-		p.problems = append(p.problems, strictyaml.Problem{File: files[0].Name, Key: "entries",
-			Message: fmt.Sprintf("%d entries in all files are more than the limit of %d", len(merged.Entries), MaxEntries)})
+		p.problems = append(p.problems, strictyaml.Problem{
+			File: files[0].Name, Key: "entries",
+			Message: fmt.Sprintf("%d entries in all files are more than the limit of %d", len(merged.Entries), MaxEntries),
+		})
 	}
 	p.problems.Sort()
 	if err := p.problems.Err(); err != nil {

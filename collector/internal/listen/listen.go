@@ -64,7 +64,7 @@ func ValidateAddress(address string, tls bool) error {
 	return fmt.Errorf("%q is reachable from other machines and has no TLS: set tls.certificate_file and tls.key_file, or listen on 127.0.0.1", address)
 }
 
-// Listen opens address for at most connections connections at a time; more
+// Listen opens address for at most the given connections at a time; more
 // wait to be accepted. key is the name of the address in the configuration.
 func Listen(key, address string, connections int) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)

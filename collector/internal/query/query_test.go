@@ -52,7 +52,7 @@ func TestLimits(t *testing.T) {
 	check("the most", 100_000, 1000, false)
 	check("one", 1, 1, true)
 	h.insert(list[1000])
-	h.judged(append(verdicts, "sanctioned ok")...)
+	h.judged(slices.Concat(verdicts, []string{"sanctioned ok"})...)
 	check("the default cuts", 0, 1000, true)
 	check("one more", 1001, 1001, false)
 

@@ -104,7 +104,7 @@ func start(t *testing.T, change func(*Config)) *harness {
 	}
 	h := &harness{line: &scriptedLine{}, reader: sdkmetric.NewManualReader()}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(h.reader))
-	receiver, err := New(config, h.line, authenticate, provider.Meter("test"), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	receiver, err := New(config, h.line, authenticate, provider.Meter("test"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -327,10 +327,23 @@ func TestCompileRefuses(t *testing.T) {
 // TestUsable holds the index and the inventory to one idea of a usable rule.
 func TestUsable(t *testing.T) {
 	for _, m := range []inventory.Match{
-		{}, {Account: []string{"x"}}, {Software: inventory.SoftwareRule{Version: "1"}}, {Signature: []string{"x"}}, {Domain: []string{"x.y"}}, {Publisher: []string{"x"}},
-		{Provider: []string{"x"}}, {Model: inventory.ModelRule{SHA256: []string{shaA}}}, {Model: inventory.ModelRule{Name: "x"}}, {Model: inventory.ModelRule{Family: "x"}},
-		{Model: inventory.ModelRule{Publisher: "x"}}, {Model: inventory.ModelRule{Format: "x"}}, {Model: inventory.ModelRule{License: "x"}},
-		{Software: inventory.SoftwareRule{Name: "x"}}, {Software: inventory.SoftwareRule{Publisher: "x"}}, {Extension: inventory.ExtensionRule{ID: "x"}}, {Extension: inventory.ExtensionRule{Store: "x"}},
+		{},
+		{Account: []string{"x"}},
+		{Software: inventory.SoftwareRule{Version: "1"}},
+		{Signature: []string{"x"}},
+		{Domain: []string{"x.y"}},
+		{Publisher: []string{"x"}},
+		{Provider: []string{"x"}},
+		{Model: inventory.ModelRule{SHA256: []string{shaA}}},
+		{Model: inventory.ModelRule{Name: "x"}},
+		{Model: inventory.ModelRule{Family: "x"}},
+		{Model: inventory.ModelRule{Publisher: "x"}},
+		{Model: inventory.ModelRule{Format: "x"}},
+		{Model: inventory.ModelRule{License: "x"}},
+		{Software: inventory.SoftwareRule{Name: "x"}},
+		{Software: inventory.SoftwareRule{Publisher: "x"}},
+		{Extension: inventory.ExtensionRule{ID: "x"}},
+		{Extension: inventory.ExtensionRule{Store: "x"}},
 	} {
 		if _, usable, err := newItem(0, &m); err != nil || usable != m.Usable() {
 			t.Errorf("%+v: usable %v here, %v in the inventory (%v)", m, usable, m.Usable(), err)

@@ -36,7 +36,7 @@ func naiveJudge(d *inventory.Document, s Settings, u *Usage) Verdict {
 	sort.Sort(sort.Reverse(sort.IntSlice(order)))
 
 	var walk []Step
-	var remembered = map[Word]Verdict{}
+	remembered := map[Word]Verdict{}
 	ceilingAbove := false
 	for _, level := range order {
 		steps := naiveLevel(d, s, u, level, levels[level], ceilingAbove)

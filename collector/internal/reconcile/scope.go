@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -30,10 +31,7 @@ func newScope(s *inventory.Scope) (scope, error) {
 		c.networks = append(c.networks, prefix.Masked())
 	}
 	if len(s.HostLabels) > 0 {
-		c.labels = make(map[string]string, len(s.HostLabels))
-		for key, value := range s.HostLabels {
-			c.labels[key] = value
-		}
+		c.labels = maps.Clone(s.HostLabels)
 	}
 	for dimension, present := range map[Dimensions]bool{
 		DimensionGroup: !c.groups.empty(), DimensionUser: !c.users.empty(), DimensionHost: !c.hosts.empty(),

@@ -87,7 +87,9 @@ func TestVerifyAuditFindsEveryChange(t *testing.T) {
 func TestAuditRefuses(t *testing.T) {
 	s := open(t)
 	for _, event := range []AuditEvent{
-		{Actor: "ana", Action: "x"}, {Time: start, Action: "x"}, {Time: start, Actor: "ana"},
+		{Actor: "ana", Action: "x"},
+		{Time: start, Action: "x"},
+		{Time: start, Actor: "ana"},
 		{Time: start, Actor: "ana", Action: "x", Patch: func() {}},
 	} {
 		if _, err := s.Audit(t.Context(), event); err == nil {

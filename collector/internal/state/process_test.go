@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -92,7 +93,7 @@ func TestTwoProcesses(t *testing.T) {
 				// The date follows the number of the base, as that of the helpers does: none steps back.
 				for {
 					current, _, err := s.CurrentInventory(t.Context())
-					if err != nil && err != ErrNone {
+					if err != nil && !errors.Is(err, ErrNone) {
 						t.Error(err)
 						return
 					}
@@ -100,7 +101,7 @@ func TestTwoProcesses(t *testing.T) {
 					if _, err = s.ApplyInventory(t.Context(), d, change); err == nil {
 						break
 					}
-					if _, conflict := err.(*ConflictError); !conflict {
+					if _, conflict := errors.AsType[*ConflictError](err); !conflict {
 						t.Error(err)
 						return
 					}

@@ -161,7 +161,8 @@ func (s *State) ApplyDirectory(ctx context.Context, d *inventory.Directory, chan
 // in the same transaction and returns the patch for the audit log; before is the
 // current document, nil for none.
 func (s *State) apply(ctx context.Context, in series, change Change, data []byte, sum string,
-	accept func(tx *sql.Tx, before []byte, number int64) (any, error)) (Revision, error) {
+	accept func(tx *sql.Tx, before []byte, number int64) (any, error),
+) (Revision, error) {
 	doing := "writing to " + in.table + " of"
 	if change.Author == "" || change.At.IsZero() {
 		return Revision{}, errors.New("applying a change: author and time must be given")

@@ -136,7 +136,7 @@ func (s *State) token(ctx context.Context, q queryer, id string) (Token, []byte,
 	return token, hash, nil
 }
 
-func scanToken(row interface{ Scan(...any) error }) (Token, []byte, error) {
+func scanToken(row interface{ Scan(dest ...any) error }) (Token, []byte, error) {
 	var token Token
 	var hash []byte
 	var created int64

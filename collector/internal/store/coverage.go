@@ -115,7 +115,7 @@ func (s *Store) Coverage(ctx context.Context, filter CoverageFilter, each func(f
 	}
 	args := w.args
 	if filter.State != "" {
-		statement = "SELECT * FROM (" + statement + ") WHERE state = ? ORDER BY agent_id, sensor, until DESC"
+		statement = "SELECT " + names(columns) + " FROM (" + statement + ") WHERE state = ? ORDER BY agent_id, sensor, until DESC"
 		args = append(args, filter.State)
 	}
 	statement += limit(filter.Limit, filter.Offset)

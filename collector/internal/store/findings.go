@@ -47,8 +47,8 @@ func evidence[V any](name string, part func(finding.Evidence) V, dest func(*find
 // findingColumns lists the columns of the findings table, each once.
 func findingColumns() []column[findingRow] {
 	type row = findingRow
-	text := func(name string, field func(*row) *string) column[row] { return plain(name, field) }
-	number := func(name string, field func(*row) *uint64) column[row] { return plain(name, field) }
+	text := plain[row, string]
+	number := plain[row, uint64]
 	return []column[row]{
 		hexID("finding_id", func(r *row) *string { return &r.ID }),
 		hexID("fingerprint", func(r *row) *string { return &r.Fingerprint }),

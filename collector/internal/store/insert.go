@@ -37,7 +37,7 @@ func fill[T any](columns []column[T], rows []*T) []any {
 }
 
 func (s *Store) send(ctx context.Context, statement string, blocks []any) error {
-	batch, err := s.conn.PrepareBatch(ctx, statement)
+	batch, err := s.conn.PrepareBatch(ctx, statement) //nolint:clickhouselint // every way out sends the batch or aborts it
 	if err != nil {
 		return err
 	}

@@ -122,8 +122,10 @@ func sample(n int) finding.Finding {
 		Sensor: "network", Retro: true,
 		WindowStart: noon.Add(time.Duration(n%200) * time.Second), WindowEnd: noon.Add(5 * time.Minute),
 		FirstSeen: noon.Add(1234567891), LastSeen: noon.Add(time.Minute + 987654321), Count: 7,
-		Asset: finding.Asset{Key: fmt.Sprintf("provider.api%d", n%20), Kind: "service", Name: "Example API", SignatureID: "provider.api", Provider: "provider",
-			Country: "US", Categories: []string{"llm", "image"}, Role: "api", Status: "active"},
+		Asset: finding.Asset{
+			Key: fmt.Sprintf("provider.api%d", n%20), Kind: "service", Name: "Example API", SignatureID: "provider.api", Provider: "provider",
+			Country: "US", Categories: []string{"llm", "image"}, Role: "api", Status: "active",
+		},
 		Confidence: 90,
 		Evidence: []finding.Evidence{
 			{Kind: "tls.sni", Value: "api.example.com", Selector: "domain:api.example.com"},
@@ -134,8 +136,10 @@ func sample(n int) finding.Finding {
 		OwnerUnknown: "exited",
 		Protocol:     "tls", PeerName: "api.example.com", PeerAddress: "203.0.113.7", PeerPort: 443, ClientAddress: "192.0.2.4",
 		BytesUp: 1 << 40, BytesDown: 1<<63 + 5,
-		Model: finding.Model{Path: "/models/a.gguf", Format: "gguf", Name: "a", Family: "llama", Architecture: "llama", Publisher: "p", License: "mit",
-			Quantization: "Q4_K_M", Parameters: 7_000_000_000, SHA256: strings.Repeat("ab", 32), SizeBytes: 1 << 33, Store: "ollama", Problem: "cut"},
+		Model: finding.Model{
+			Path: "/models/a.gguf", Format: "gguf", Name: "a", Family: "llama", Architecture: "llama", Publisher: "p", License: "mit",
+			Quantization: "Q4_K_M", Parameters: 7_000_000_000, SHA256: strings.Repeat("ab", 32), SizeBytes: 1 << 33, Store: "ollama", Problem: "cut",
+		},
 		Attributes: map[string]string{"tls.version": "1.3", "ja4": "t13d"},
 	}
 	return identify(f)

@@ -45,9 +45,9 @@ type VerdictRow struct {
 
 func verdictColumns() []column[VerdictRow] {
 	type row = VerdictRow
-	text := func(name string, field func(*row) *string) column[row] { return plain(name, field) }
-	number := func(name string, field func(*row) *uint64) column[row] { return plain(name, field) }
-	texts := func(name string, field func(*row) *[]string) column[row] { return plain(name, field) }
+	text := plain[row, string]
+	number := plain[row, uint64]
+	texts := plain[row, []string]
 	return []column[row]{
 		times("day", func(r *row) *time.Time { return &r.Day }),
 		text("asset_key", func(r *row) *string { return &r.AssetKey }),

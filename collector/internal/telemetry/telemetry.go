@@ -87,7 +87,9 @@ func New(ctx context.Context, config Config, version string) (*Telemetry, error)
 }
 
 // Meter returns the meter that packages make their instruments on.
-func (t *Telemetry) Meter() metric.Meter { return t.metrics.Meter("github.com/gnomon-ai/gnomon/collector") }
+func (t *Telemetry) Meter() metric.Meter {
+	return t.metrics.Meter("github.com/gnomon-ai/gnomon/collector")
+}
 
 // Tracer returns the tracer of the daemon.
 func (t *Telemetry) Tracer() trace.Tracer {

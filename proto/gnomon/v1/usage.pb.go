@@ -138,8 +138,6 @@ type Usage struct {
 	Count         uint64                 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
 	Confidence    uint32                 `protobuf:"varint,8,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	Processes     []string               `protobuf:"bytes,9,rep,name=processes,proto3" json:"processes,omitempty"`
-	Sensors       []string               `protobuf:"bytes,10,rep,name=sensors,proto3" json:"sensors,omitempty"`
-	Evidence      []*Evidence            `protobuf:"bytes,11,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -233,20 +231,6 @@ func (x *Usage) GetConfidence() uint32 {
 func (x *Usage) GetProcesses() []string {
 	if x != nil {
 		return x.Processes
-	}
-	return nil
-}
-
-func (x *Usage) GetSensors() []string {
-	if x != nil {
-		return x.Sensors
-	}
-	return nil
-}
-
-func (x *Usage) GetEvidence() []*Evidence {
-	if x != nil {
-		return x.Evidence
 	}
 	return nil
 }
@@ -553,7 +537,7 @@ const file_gnomon_v1_usage_proto_rawDesc = "" +
 	"\x05asset\x18\x05 \x01(\tR\x05asset\x12\x16\n" +
 	"\x06sensor\x18\x06 \x01(\tR\x06sensor\x12\x18\n" +
 	"\averdict\x18\a \x01(\tR\averdict\x12\x14\n" +
-	"\x05limit\x18\b \x01(\rR\x05limit\"\xfc\x02\n" +
+	"\x05limit\x18\b \x01(\rR\x05limit\"\xb1\x02\n" +
 	"\x05Usage\x12&\n" +
 	"\x05asset\x18\x01 \x01(\v2\x10.gnomon.v1.AssetR\x05asset\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -566,10 +550,7 @@ const file_gnomon_v1_usage_proto_rawDesc = "" +
 	"\n" +
 	"confidence\x18\b \x01(\rR\n" +
 	"confidence\x12\x1c\n" +
-	"\tprocesses\x18\t \x03(\tR\tprocesses\x12\x18\n" +
-	"\asensors\x18\n" +
-	" \x03(\tR\asensors\x12/\n" +
-	"\bevidence\x18\v \x03(\v2\x13.gnomon.v1.EvidenceR\bevidence\"@\n" +
+	"\tprocesses\x18\t \x03(\tR\tprocesses\"@\n" +
 	"\x13ListFindingsRequest\x12)\n" +
 	"\x06filter\x18\x01 \x01(\v2\x11.gnomon.v1.FilterR\x06filter\"d\n" +
 	"\x14ListFindingsResponse\x12.\n" +
@@ -615,9 +596,8 @@ var file_gnomon_v1_usage_proto_goTypes = []any{
 	(*ListUsageResponse)(nil),     // 7: gnomon.v1.ListUsageResponse
 	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 	(*Asset)(nil),                 // 9: gnomon.v1.Asset
-	(*Evidence)(nil),              // 10: gnomon.v1.Evidence
-	(*Finding)(nil),               // 11: gnomon.v1.Finding
-	(*Coverage)(nil),              // 12: gnomon.v1.Coverage
+	(*Finding)(nil),               // 10: gnomon.v1.Finding
+	(*Coverage)(nil),              // 11: gnomon.v1.Coverage
 }
 var file_gnomon_v1_usage_proto_depIdxs = []int32{
 	8,  // 0: gnomon.v1.Filter.since:type_name -> google.protobuf.Timestamp
@@ -625,24 +605,23 @@ var file_gnomon_v1_usage_proto_depIdxs = []int32{
 	9,  // 2: gnomon.v1.Usage.asset:type_name -> gnomon.v1.Asset
 	8,  // 3: gnomon.v1.Usage.first_seen:type_name -> google.protobuf.Timestamp
 	8,  // 4: gnomon.v1.Usage.last_seen:type_name -> google.protobuf.Timestamp
-	10, // 5: gnomon.v1.Usage.evidence:type_name -> gnomon.v1.Evidence
-	0,  // 6: gnomon.v1.ListFindingsRequest.filter:type_name -> gnomon.v1.Filter
-	11, // 7: gnomon.v1.ListFindingsResponse.findings:type_name -> gnomon.v1.Finding
-	0,  // 8: gnomon.v1.ListCoverageRequest.filter:type_name -> gnomon.v1.Filter
-	12, // 9: gnomon.v1.ListCoverageResponse.coverage:type_name -> gnomon.v1.Coverage
-	0,  // 10: gnomon.v1.ListUsageRequest.filter:type_name -> gnomon.v1.Filter
-	1,  // 11: gnomon.v1.ListUsageResponse.usage:type_name -> gnomon.v1.Usage
-	2,  // 12: gnomon.v1.FindingService.ListFindings:input_type -> gnomon.v1.ListFindingsRequest
-	4,  // 13: gnomon.v1.FindingService.ListCoverage:input_type -> gnomon.v1.ListCoverageRequest
-	6,  // 14: gnomon.v1.UsageService.ListUsage:input_type -> gnomon.v1.ListUsageRequest
-	3,  // 15: gnomon.v1.FindingService.ListFindings:output_type -> gnomon.v1.ListFindingsResponse
-	5,  // 16: gnomon.v1.FindingService.ListCoverage:output_type -> gnomon.v1.ListCoverageResponse
-	7,  // 17: gnomon.v1.UsageService.ListUsage:output_type -> gnomon.v1.ListUsageResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	0,  // 5: gnomon.v1.ListFindingsRequest.filter:type_name -> gnomon.v1.Filter
+	10, // 6: gnomon.v1.ListFindingsResponse.findings:type_name -> gnomon.v1.Finding
+	0,  // 7: gnomon.v1.ListCoverageRequest.filter:type_name -> gnomon.v1.Filter
+	11, // 8: gnomon.v1.ListCoverageResponse.coverage:type_name -> gnomon.v1.Coverage
+	0,  // 9: gnomon.v1.ListUsageRequest.filter:type_name -> gnomon.v1.Filter
+	1,  // 10: gnomon.v1.ListUsageResponse.usage:type_name -> gnomon.v1.Usage
+	2,  // 11: gnomon.v1.FindingService.ListFindings:input_type -> gnomon.v1.ListFindingsRequest
+	4,  // 12: gnomon.v1.FindingService.ListCoverage:input_type -> gnomon.v1.ListCoverageRequest
+	6,  // 13: gnomon.v1.UsageService.ListUsage:input_type -> gnomon.v1.ListUsageRequest
+	3,  // 14: gnomon.v1.FindingService.ListFindings:output_type -> gnomon.v1.ListFindingsResponse
+	5,  // 15: gnomon.v1.FindingService.ListCoverage:output_type -> gnomon.v1.ListCoverageResponse
+	7,  // 16: gnomon.v1.UsageService.ListUsage:output_type -> gnomon.v1.ListUsageResponse
+	14, // [14:17] is the sub-list for method output_type
+	11, // [11:14] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_gnomon_v1_usage_proto_init() }

@@ -1,0 +1,151 @@
+package integration
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unsafeAllowed lists the packages whose system calls or foreign libraries need
+// unsafe.
+func unsafeAllowed() []string {
+	return []string{
+		"agent/internal/process/inspect", // netlink messages
+		"collector/internal/engine",      // calls into the engine's C library
+		"proto/gnomon/v1",                // generated
+	}
+}
+
+// reflectAllowed lists the packages that work on data of any shape.
+func reflectAllowed() []string {
+	return []string{
+		"agent/internal/capture",       // ask whether two link types are one
+		"collector/internal/inventory", // field by field differences
+		"collector/internal/store",     // rows of statements that it does not know
+		"signatures/strictyaml",        // decodes into any struct
+		"proto/gnomon/v1",              // generated
+	}
+}
+
+// rules says for every package what it may import. A new package gets a line
+// here, with as little as it needs.
+func rules() map[string]rule {
+	const (
+		connect  = "connectrpc.com/connect"
+		otel     = "go.opentelemetry.io/otel"
+		pdata    = "go.opentelemetry.io/collector/pdata"
+		otlp     = "go.opentelemetry.io/proto/otlp"
+		protobuf = "google.golang.org/protobuf"
+		sys      = "golang.org/x/sys"
+		yaml     = "go.yaml.in/yaml/v3"
+	)
+	agent := func(names ...string) []string {
+		list := make([]string, len(names))
+		for i, name := range names {
+			list[i] = "agent/internal/" + name
+		}
+		return list
+	}
+	collector := func(names ...string) []string {
+		list := make([]string, len(names))
+		for i, name := range names {
+			list[i] = "collector/internal/" + name
+		}
+		return list
+	}
+	sensor := []string{"agent/internal/sensor", "signatures", "proto/finding"}
+	return map[string]rule{
+		// The contract: leaves first.
+		"signatures":                      {ours: []string{"signatures/strictyaml"}, foreign: []string{"golang.org/x/net/idna"}},
+		"signatures/strictyaml":           {foreign: []string{yaml}},
+		"signatures/catalogue":            {},
+		"signatures/sigtest":              {ours: []string{"signatures"}},
+		"proto/finding":                   {},
+		"proto/otlpwire":                  {ours: []string{"proto/finding"}, foreign: []string{otlp + "/common", otlp + "/logs", otlp + "/resource", protobuf}},
+		"proto/gnomon/v1":                 {foreign: []string{protobuf}},
+		"proto/gnomon/v1/gnomonv1connect": {ours: []string{"proto/gnomon/v1"}, foreign: []string{connect}},
+
+		// The agent: parsers know nobody, sensors know the contract of sensors.
+		"agent/internal/sensor":          {ours: []string{"signatures", "proto/finding"}},
+		"agent/internal/capture":         {foreign: []string{"github.com/google/gopacket/pcapgo", "golang.org/x/net/bpf", sys}},
+		"agent/internal/decode/link":     {ours: agent("capture")},
+		"agent/internal/decode/tls":      {},
+		"agent/internal/decode/http":     {},
+		"agent/internal/decode/dns":      {},
+		"agent/internal/decode/stream":   {},
+		"agent/internal/decode/wiretest": {},
+		"agent/internal/network":         {ours: append(agent("capture", "decode/..."), sensor...)},
+		"agent/internal/modelformat":     {},
+		"agent/internal/files":           {ours: append(agent("modelformat"), sensor...), foreign: []string{"github.com/fsnotify/fsnotify", sys}},
+		"agent/internal/process/inspect": {ours: []string{"signatures"}, foreign: []string{"github.com/shirou/gopsutil/v3", sys}},
+		"agent/internal/process":         {ours: append(agent("process/inspect"), sensor...)},
+		"agent/internal/owner":           {ours: append(agent("process/inspect"), "signatures")},
+		"agent/internal/pipeline":        {ours: sensor},
+		"agent/internal/spool":           {ours: []string{"agent/internal/sensor", "proto/finding"}},
+		"agent/internal/outbox":          {ours: append(agent("spool"), "proto/finding", "proto/otlpwire")},
+		"agent/internal/heartbeat":       {ours: []string{"agent/internal/sensor", "proto/finding"}},
+		"agent/internal/export":          {ours: append(agent("spool", "sensor"), "proto/finding"), foreign: []string{otel, otlp + "/logs", protobuf}},
+		"agent/internal/telemetry":       {foreign: []string{otel, otlp + "/common", otlp + "/metrics", otlp + "/resource", otlp + "/trace", protobuf}},
+		"agent/internal/identity":        {},
+		"agent/internal/config":          {ours: []string{"signatures/strictyaml"}, foreign: []string{yaml}},
+		"agent/cmd/gnomon-agent":         {ours: []string{"agent/internal/...", "signatures", "signatures/catalogue", "proto/finding"}, foreign: []string{"github.com/spf13/cobra", otel}},
+
+		// The collector: pure packages know nobody, one package knows the
+		// database driver, services know what they answer from.
+		"collector/internal/listen":    {foreign: []string{"golang.org/x/net/netutil"}},
+		"collector/internal/output":    {},
+		"collector/internal/telemetry": {foreign: []string{otel, "github.com/prometheus/client_golang"}},
+		"collector/internal/engine":    {foreign: []string{"github.com/ebitengine/purego", sys}},
+		"collector/internal/store":     {ours: []string{"proto/finding"}, foreign: []string{"github.com/ClickHouse/clickhouse-go/v2"}},
+		"collector/internal/inventory": {ours: []string{"signatures/strictyaml"}, foreign: []string{"github.com/gowebpki/jcs", yaml}},
+		"collector/internal/state":     {ours: collector("inventory"), foreign: []string{"github.com/gowebpki/jcs", "github.com/pressly/goose/v3", "modernc.org/sqlite"}},
+		"collector/internal/reconcile": {ours: collector("inventory")},
+		"collector/internal/ingest":    {ours: []string{"proto/finding", "proto/otlpwire"}, foreign: []string{pdata, otel}},
+		"collector/internal/receive":   {ours: collector("ingest", "listen"), foreign: []string{pdata, otel, "google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", protobuf}},
+		"collector/internal/judge":     {ours: collector("inventory", "reconcile", "state", "store"), foreign: []string{otel}},
+		"collector/internal/api":       {ours: append(collector("listen"), "proto/gnomon/v1/gnomonv1connect"), foreign: []string{connect, otel}},
+		"collector/internal/query":     {ours: append(collector("reconcile", "store"), "proto/finding", "proto/gnomon/v1"), foreign: []string{connect, protobuf}},
+		"collector/internal/declare":   {ours: append(collector("api", "inventory", "reconcile", "state"), "proto/gnomon/v1", "signatures", "signatures/strictyaml"), foreign: []string{connect, protobuf}},
+		"collector/internal/config":    {ours: []string{"collector/internal/...", "signatures/strictyaml"}},
+		"collector/cmd/gnomon-collector": {
+			ours:    []string{"collector/internal/...", "signatures", "signatures/catalogue", "signatures/strictyaml", "proto/gnomon/v1/..."},
+			foreign: []string{connect, "github.com/spf13/cobra", protobuf},
+		},
+
+		// Outside: what is told by the built binaries.
+		"deploy":               {},
+		"integration":          {},
+		"integration/daemon":   {},
+		"integration/fixture":  {},
+		"integration/traffic":  {foreign: []string{"github.com/google/gopacket", "golang.org/x/net/dns/dnsmessage"}},
+		"integration/cmd/demo": {ours: []string{"integration/..."}},
+	}
+}
+
+// TestNobodyKnowsTooMany holds that only the two mains, and the configuration
+// of the collector that is a tree of its packages' own structs, know more than
+// four packages of their daemon. A family (decode/tls, decode/dns) is one.
+func TestNobodyKnowsTooMany(t *testing.T) {
+	excused := []string{"agent/cmd/gnomon-agent", "collector/cmd/gnomon-collector", "collector/internal/config"}
+	for folder, files := range readPackages(t) {
+		if slices.Contains(excused, folder) {
+			continue
+		}
+		known := map[string]bool{}
+		for _, file := range files {
+			if file.test {
+				continue
+			}
+			for _, importPath := range imports(file.ast) {
+				ours, isOurs := strings.CutPrefix(importPath, module)
+				if isOurs && (strings.HasPrefix(ours, "agent/") || strings.HasPrefix(ours, "collector/")) {
+					parts := strings.SplitN(ours, "/", 4)
+					known[strings.Join(parts[:3], "/")] = true
+				}
+			}
+		}
+		if len(known) > 4 {
+			t.Errorf("%s knows %d packages, at most 4 are easy to explain: %v", folder, len(known), known)
+		}
+	}
+}

@@ -53,10 +53,21 @@ const (
 	codeLogin  = 516 // AUTHENTICATION_FAILED: a server has no `default`
 )
 
-// probeStranger holds when every one of strangerQueries is refused.
+// closingTime is how long the launching session may take to use up the quota
+// of default after the engine first answers: its second query, which holds the
+// process, starts right after the one that opens the listener.
+const closingTime = 5 * time.Second
+
+// probeStranger holds when every one of strangerQueries is refused. A query
+// that is still answered is asked again until closingTime is over.
 func probeStranger(ctx context.Context, dial dialFunc) error {
+	ends := time.Now().Add(closingTime)
 	for _, query := range strangerQueries {
 		err := ask(ctx, dial, "default", "", query)
+		for err == nil && time.Now().Before(ends) && ctx.Err() == nil {
+			time.Sleep(50 * time.Millisecond)
+			err = ask(ctx, dial, "default", "", query)
+		}
 		var refusal *ServerError
 		if errors.As(err, &refusal) {
 			switch refusal.Code {

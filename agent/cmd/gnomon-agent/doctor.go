@@ -49,7 +49,7 @@ func doctorCommand(s streams) *cobra.Command {
 		Long: `doctor tries what the agent needs, for real: it runs each sensor for two seconds, sends an empty
 request to the collector, and writes to the state directory. Each failed check says what to do.
 
-Exit codes: 0 every check passed, 1 one failed.`,
+Exit codes: 0 none failed, 1 one failed. A limited sensor works and says what it cannot see.`,
 		Example: "  gnomon-agent doctor --config /etc/gnomon/agent.yaml",
 		Args:    cobra.NoArgs,
 	}
@@ -212,6 +212,9 @@ func sensorCheck(name string, report sensor.Report, err error) check {
 		return failed(name, unavailable.Cause, unavailable.Remedy)
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
 		return failed(name, err, "see the message; the other sensors are not affected")
+	case report.State == sensor.Degraded:
+		// It works, with less than it could see: for the person to weigh.
+		return check{name, "limited", "works, but does not see everything", report.Reason}
 	case report.State != sensor.On:
 		return failed(name, errors.New(report.State), report.Reason)
 	}

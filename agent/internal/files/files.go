@@ -44,7 +44,7 @@ type Sensor struct {
 	mu      sync.Mutex
 	since   time.Time
 	watch   watchState
-	roots   int // roots that exist
+	roots   int // roots that exist; notWalked before the first walk has begun
 }
 
 // watchState is what Coverage tells about watches.
@@ -53,6 +53,9 @@ type watchState struct {
 	unwatched uint64 // folders without a watch
 	limit     string // which limit was met
 }
+
+// notWalked stands for a number of roots that is not known yet.
+const notWalked = -1
 
 // New returns a sensor; nothing runs before Run. The configuration must have
 // passed Validate.
@@ -67,6 +70,7 @@ func New(cfg Config, log *slog.Logger) *Sensor {
 		memory: newMemory(cfg.MaxRemembered, cfg.RepeatInterval),
 		now:    time.Now,
 		since:  time.Now(),
+		roots:  notWalked,
 	}
 }
 
@@ -85,6 +89,8 @@ func (s *Sensor) Coverage() sensor.Report {
 		r.State, r.Reason = sensor.Off, "switched off by the configuration; set file.enabled"
 	case !s.running.Load():
 		r.State, r.Reason = sensor.Off, "not running"
+	case roots == notWalked:
+		r.Reason = "the first walk is under way"
 	case roots == 0:
 		r.State, r.Reason = sensor.Degraded, "none of the roots exists; check file.roots"
 	}

@@ -341,7 +341,12 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	s.roots = 0
-	if r := s.Coverage(); r.State != sensor.Degraded {
+	if r := s.Coverage(); r.State != sensor.Degraded || !strings.Contains(r.Reason, "file.roots") {
+		t.Errorf("%+v", r)
+	}
+	s = New(watchConfig(root), nil)
+	s.running.Store(true)
+	if r := s.Coverage(); r.State != sensor.On || !strings.Contains(r.Reason, "first walk") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -298,7 +298,7 @@ func TestShippedExampleIsValid(t *testing.T) {
 	want := defaults()
 	want.StateDir = "/var/lib/gnomon-agent"
 	want.Collector.Endpoint = "https://collector.example:4318"
-	want.Collector.TokenFile, want.Collector.CAFile = "/etc/gnomon/agent.token", "/etc/gnomon/ca.pem"
+	want.Collector.TokenFile, want.Collector.CAFile = "/run/credentials/gnomon-agent.service/collector-token", "/etc/gnomon/ca.pem"
 	if runtime.GOOS != "linux" {
 		want.File.Roots = got.File.Roots
 	}

@@ -1,7 +1,7 @@
 package capture
 
 import (
-	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -27,17 +27,16 @@ type fileFormat interface {
 // *FormatError where r is no capture file, and with r's own error where r
 // cannot be read.
 func OpenFile(r io.Reader) (*FileReader, error) {
-	buffered := bufio.NewReaderSize(r, readBuffer)
-	head, err := buffered.Peek(2)
+	f := &FileReader{src: source{r: r}}
+	head, err := f.src.peek(2)
 	if err == nil && head[0] == 0x1f && head[1] == 0x8b {
-		unzipped, err := gzip.NewReader(buffered)
+		unzipped, err := gzip.NewReader(io.MultiReader(bytes.NewReader(f.src.buf[f.src.pos:f.src.end]), r))
 		if err != nil {
 			return nil, &FormatError{Reason: "gzip header", Cause: err}
 		}
-		buffered = bufio.NewReaderSize(unzipped, readBuffer)
+		f.src = source{r: unzipped}
 	}
-	f := &FileReader{src: source{r: buffered}}
-	magic, err := buffered.Peek(4)
+	magic, err := f.src.peek(4)
 	if err != nil {
 		return nil, f.src.failure("no file header", err)
 	}
@@ -73,51 +72,74 @@ func (f *FileReader) Next(frame *Frame) error {
 // carry no frame this package knows.
 func (f *FileReader) Skipped() uint64 { return f.skipped }
 
-// source reads whole records and knows how far it is.
+// source reads whole records out of one buffer and knows how far it is.
 type source struct {
-	r      *bufio.Reader
-	offset int64
-	buf    []byte
-	failed error
+	r        io.Reader
+	buf      []byte // what was read; it grows for a record that is larger
+	pos, end int    // of what is not taken yet
+	offset   int64
+	ended    error // what r returned last, io.EOF included
+	failed   error
 }
 
-// take returns the next n bytes, valid until the next call. n was checked
-// against a limit by the caller. It returns io.EOF only where not one byte was
-// left.
+// peek returns the next n bytes without taking them, valid until the next
+// call of any kind. n was checked against a limit by the caller. It returns
+// io.EOF only where not one byte is left, and then io.ErrUnexpectedEOF.
+func (s *source) peek(n int) ([]byte, error) {
+	if s.end-s.pos >= n {
+		return s.buf[s.pos : s.pos+n], nil
+	}
+	return s.fill(n)
+}
+
+// fill reads until n bytes are there.
+func (s *source) fill(n int) ([]byte, error) {
+	if n > len(s.buf) {
+		grown := make([]byte, max(n, readBuffer))
+		s.end = copy(grown, s.buf[s.pos:s.end])
+		s.buf = grown
+	} else {
+		s.end = copy(s.buf, s.buf[s.pos:s.end])
+	}
+	s.pos = 0
+	for idle := 0; s.end < n && s.ended == nil; {
+		var got int
+		got, s.ended = s.r.Read(s.buf[s.end:])
+		s.end += got
+		if got > 0 {
+			idle = 0
+		} else if idle++; idle == 100 && s.ended == nil {
+			s.ended = io.ErrNoProgress
+		}
+	}
+	if s.end >= n {
+		return s.buf[:n], nil
+	}
+	if s.end > 0 && errors.Is(s.ended, io.EOF) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, s.ended
+}
+
+// take is peek, and takes them.
 func (s *source) take(n int) ([]byte, error) {
-	if n <= readBuffer {
-		b, err := s.r.Peek(n)
-		if err != nil {
-			if len(b) > 0 && errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-		s.offset += int64(n)
-		if _, err := s.r.Discard(n); err != nil {
-			return nil, err
-		}
-		return b, nil
+	b, err := s.peek(n)
+	if err != nil {
+		return nil, err
 	}
-	if cap(s.buf) < n {
-		s.buf = make([]byte, n)
-	}
-	b := s.buf[:n]
-	got, err := io.ReadFull(s.r, b)
-	s.offset += int64(got)
-	return b, err
+	s.pos += n
+	s.offset += int64(n)
+	return b, nil
 }
 
 // discard passes over n bytes.
 func (s *source) discard(n int64) error {
 	for n > 0 {
-		step := int(min(n, 1<<30))
-		done, err := s.r.Discard(step)
-		s.offset += int64(done)
-		n -= int64(done)
-		if err != nil {
+		step := min(n, int64(max(s.end-s.pos, 1)))
+		if _, err := s.take(int(step)); err != nil {
 			return err
 		}
+		n -= step
 	}
 	return nil
 }

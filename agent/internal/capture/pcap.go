@@ -25,11 +25,11 @@ const (
 // length on the wire before the captured length, and 2.3 files exist with
 // either order.
 type pcap struct {
-	order  binary.ByteOrder
-	nano   bool
-	record int // bytes of a record header
-	minor  uint16
-	link   LinkType
+	swapped bool // big-endian
+	nano    bool
+	record  int // bytes of a record header
+	minor   uint16
+	link    LinkType
 }
 
 // openPcap reads the file header; its magic number is known to be one.
@@ -38,20 +38,21 @@ func openPcap(src *source) (*pcap, error) {
 	if err != nil {
 		return nil, src.failure("pcap file header", err)
 	}
-	p := &pcap{order: byteOrder(h), record: pcapRecord}
-	switch p.order.Uint32(h) {
+	order := byteOrder(h)
+	p := &pcap{swapped: order == binary.ByteOrder(binary.BigEndian), record: pcapRecord}
+	switch order.Uint32(h) {
 	case magicNano:
 		p.nano = true
 	case magicModified:
 		p.record = pcapRecordModified
 	}
-	major := p.order.Uint16(h[4:])
-	p.minor = p.order.Uint16(h[6:])
+	major := order.Uint16(h[4:])
+	p.minor = order.Uint16(h[6:])
 	if major != 2 || p.minor > 4 {
 		return nil, &FormatError{Reason: "pcap version is not 2.0 to 2.4"}
 	}
 	// The upper half holds the length of a frame check sequence, not the type.
-	p.link = LinkType(p.order.Uint32(h[20:]) & 0xffff)
+	p.link = LinkType(order.Uint32(h[20:]) & 0xffff)
 	return p, nil
 }
 
@@ -67,33 +68,48 @@ func byteOrder(h []byte) binary.ByteOrder {
 }
 
 func (p *pcap) next(src *source, frame *Frame) error {
-	h, err := src.take(p.record)
+	h, err := src.peek(p.record)
 	if errors.Is(err, io.EOF) {
 		return io.EOF
 	}
 	if err != nil {
 		return src.failure("pcap record header", err)
 	}
-	seconds, fraction := p.order.Uint32(h), p.order.Uint32(h[4:])
-	captured, length := p.order.Uint32(h[8:]), p.order.Uint32(h[12:])
-	if p.minor < 3 || p.minor == 3 && captured > length {
-		captured, length = length, captured
-	}
+	seconds, fraction, captured, length := p.header(h)
 	if captured > MaxFrame {
+		src.offset += int64(p.record)
 		return src.malformed("record of %d bytes, more than %d", captured, MaxFrame)
 	}
-	if !p.nano {
-		fraction *= 1000 // wraps only where the field is nonsense, and then no worse than before
+	b, err := src.take(p.record + int(captured))
+	if err != nil {
+		src.offset += int64(src.end - src.pos)
+		return src.failure("pcap record", err)
 	}
 	frame.Time = time.Unix(int64(seconds), int64(fraction))
 	frame.Link = p.link
 	frame.Interface = 0
-	frame.Data, err = src.take(int(captured))
-	if err != nil {
-		return src.failure("pcap record", err)
-	}
+	frame.Data = b[p.record:]
 	frame.Length = wireLength(captured, length)
 	return nil
+}
+
+// header reads a record header; the fraction is in nanoseconds.
+func (p *pcap) header(h []byte) (seconds, fraction, captured, length uint32) {
+	_ = h[15]
+	if p.swapped {
+		seconds, fraction = binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
+		captured, length = binary.BigEndian.Uint32(h[8:]), binary.BigEndian.Uint32(h[12:])
+	} else {
+		seconds, fraction = binary.LittleEndian.Uint32(h), binary.LittleEndian.Uint32(h[4:])
+		captured, length = binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
+	}
+	if p.minor < 3 || p.minor == 3 && captured > length {
+		captured, length = length, captured
+	}
+	if !p.nano {
+		fraction *= 1000 // wraps only where the field is nonsense, and then no worse than before
+	}
+	return seconds, fraction, captured, length
 }
 
 // wireLength never lies below what was captured.

@@ -72,7 +72,7 @@ func (p *pcapng) next(src *source, frame *Frame) error {
 // block reads one block and returns its type and body; the body is nil for
 // blocks of no interest.
 func (p *pcapng) block(src *source) (kind uint32, body []byte, err error) {
-	h, err := src.r.Peek(12)
+	h, err := src.peek(12)
 	if errors.Is(err, io.EOF) && len(h) == 0 {
 		return 0, nil, io.EOF
 	}

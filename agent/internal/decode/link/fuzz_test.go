@@ -19,6 +19,7 @@ func FuzzWalk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind uint16, more int, frame []byte) {
 		w := Walker{Fragments: NewFragments(FragmentLimits{Datagrams: 4, Bytes: 1 << 18, Timeout: 1})}
 		wire := len(frame) + max(min(more, 1<<16), 0)
+		sameWalk(t, capture.LinkType(kind), frame, wire)
 		for now := range int64(2) {
 			var p Packet
 			o := w.Walk(capture.LinkType(kind), frame, wire, now, &p)

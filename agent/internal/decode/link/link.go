@@ -157,6 +157,14 @@ func (s *state) short() layer {
 // now is the frame's time in Unix nanoseconds and ages fragments. p is
 // meaningful only with Found.
 func (w *Walker) Walk(link capture.LinkType, data []byte, wire int, now int64, p *Packet) Outcome {
+	if fast(link, data, max(wire-len(data), 0), p) {
+		return Found
+	}
+	return w.walk(link, data, wire, now, p)
+}
+
+// walk is Walk for any frame.
+func (w *Walker) walk(link capture.LinkType, data []byte, wire int, now int64, p *Packet) Outcome {
 	s := state{data: data, missing: max(wire-len(data), 0), packet: p, now: now}
 	l := first(link)
 	if l == layerNone {

@@ -1,6 +1,8 @@
 package network
 
 import (
+	"time"
+
 	"github.com/gnomon-ai/gnomon/agent/internal/capture"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
@@ -21,6 +23,7 @@ type engine struct {
 	packet  link.Packet
 	now     int64 // Unix nanoseconds of the newest frame; it never goes back
 	at      int64 // of the frame at work
+	due     int64 // no flow is idle before
 	current *flow // the one at work, dropped where decoding fails
 	opened  func(signatures.Flow)
 }
@@ -80,7 +83,7 @@ func (e *engine) recover() {
 		return
 	}
 	e.tally[panics]++
-	if f := e.current; f != nil && e.table.flows[f.key] == f {
+	if f := e.current; f != nil && e.table.find(&f.key) == f {
 		e.table.remove(f)
 	}
 	e.current = nil
@@ -90,9 +93,9 @@ func (e *engine) recover() {
 func (e *engine) flush() {
 	e.at = e.now
 	for {
-		f := e.table.queue[openQueue].oldest
+		f := e.table.oldest(openQueue)
 		if f == nil {
-			f = e.table.queue[openingQueue].oldest
+			f = e.table.oldest(openingQueue)
 		}
 		if f == nil {
 			return
@@ -118,17 +121,39 @@ func (e *engine) tick(now int64) {
 
 // expire closes idle flows, at most as many as given.
 func (e *engine) expire(most int) {
-	for range most {
-		if f := e.table.queue[openingQueue].oldest; f != nil && e.now-f.last > int64(e.limits.OpeningTimeout) {
-			e.closeGuarded(f, flowsIdle)
-			continue
-		}
-		if f := e.table.queue[openQueue].oldest; f != nil && e.now-f.last > int64(e.limits.IdleTimeout) {
-			e.closeGuarded(f, flowsIdle)
-			continue
-		}
+	if e.now < e.due {
 		return
 	}
+	for range most {
+		if !e.expireOldest(openingQueue, e.limits.OpeningTimeout) && !e.expireOldest(openQueue, e.limits.IdleTimeout) {
+			e.due = e.nextExpiry()
+			return
+		}
+	}
+}
+
+// expireOldest closes the flow at the old end of a queue where it is idle.
+func (e *engine) expireOldest(q int, timeout time.Duration) bool {
+	f := e.table.oldest(q)
+	if f == nil || e.now-f.last <= int64(timeout) {
+		return false
+	}
+	e.closeGuarded(f, flowsIdle)
+	return true
+}
+
+// nextExpiry is a time before which no flow is idle: that of the oldest ones,
+// and of one that opens now.
+func (e *engine) nextExpiry() int64 {
+	opening, open := int64(e.limits.OpeningTimeout), int64(e.limits.IdleTimeout)
+	next := e.now + min(opening, open)
+	if f := e.table.oldest(openingQueue); f != nil {
+		next = min(next, f.last+opening)
+	}
+	if f := e.table.oldest(openQueue); f != nil {
+		next = min(next, f.last+open)
+	}
+	return next + 1
 }
 
 // open makes a flow and room for it.

@@ -1,7 +1,7 @@
 package network
 
 import (
-	"bytes"
+	"encoding/binary"
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
@@ -39,11 +39,21 @@ type flowKey struct {
 // keyOf returns the key and which end sent the packet: 0 for the first.
 func keyOf(p *link.Packet) (key flowKey, from int) {
 	a, b := &p.Source, &p.Destination
-	order := bytes.Compare(a.Address[:], b.Address[:])
-	if order > 0 || order == 0 && a.Port > b.Port {
+	if higher(a, b) {
 		a, b, from = b, a, 1
 	}
 	return flowKey{a.Address, b.Address, a.Port, b.Port, uint32(p.Protocol)}, from
+}
+
+// higher orders two ends as bytes.Compare would, a word at a time.
+func higher(a, b *link.Endpoint) bool {
+	if x, y := binary.BigEndian.Uint64(a.Address[:8]), binary.BigEndian.Uint64(b.Address[:8]); x != y {
+		return x > y
+	}
+	if x, y := binary.BigEndian.Uint64(a.Address[8:]), binary.BigEndian.Uint64(b.Address[8:]); x != y {
+		return x > y
+	}
+	return a.Port > b.Port
 }
 
 func (k *flowKey) end(i int) link.Endpoint {
@@ -58,7 +68,8 @@ const unknownEnd = -1
 // flow is one connection.
 type flow struct {
 	key      flowKey
-	node     [queues]struct{ older, newer *flow }
+	id       flowID
+	node     [queues]struct{ older, newer flowID }
 	queued   [queues]bool
 	opening  bool // in the opening queue, else in the open one
 	client   int8 // index of the end that opened it, or unknownEnd
@@ -75,6 +86,7 @@ type flow struct {
 	datagram *tls.Assembly // DTLS ClientHello in pieces
 	message  uint16        // its message number
 	last     int64         // Unix nanoseconds of the newest packet
+	moved    int64         // of the packet at which its place in the queue was last put right
 	held     int           // bytes in buffers
 	bytes    [2]uint64
 	answer   string // name that DNS gave to the server's address before the flow began
@@ -100,30 +112,59 @@ const (
 	queues
 )
 
-type queue struct{ oldest, newest *flow }
+type queue struct{ oldest, newest flowID }
 
-// table holds the flows.
+// flowID names a flow of the table; 0 is none. It stands where a pointer would
+// cost the garbage collector a look at every flow.
+type flowID uint32
+
+// chunk is how many flows are made at a time.
+const chunk = 512
+
+// lateness is by how much the order of a queue may be wrong: a flow is moved
+// to its young end at most so often.
+const lateness = int64(time.Second)
+
+// table holds the flows. Their memory is kept and used again.
 type table struct {
 	limits Limits
-	flows  map[flowKey]*flow
+	flows  map[flowKey]flowID
+	chunks []*[chunk]flow
+	free   []flowID
+	halves []*half // to be used again
 	queue  [queues]queue
 	held   int
 	open   int // flows in the open queue
 }
 
 func newTable(limits Limits) *table {
-	return &table{limits: limits, flows: make(map[flowKey]*flow)}
+	return &table{limits: limits, flows: make(map[flowKey]flowID)}
 }
+
+// at returns the flow that id names, nil for none.
+func (t *table) at(id flowID) *flow {
+	if id == 0 {
+		return nil
+	}
+	return &t.chunks[(id-1)/chunk][(id-1)%chunk]
+}
+
+// find returns the flow of a key, nil where there is none. A flow is valid
+// until it is removed.
+func (t *table) find(key *flowKey) *flow { return t.at(t.flows[*key]) }
+
+// oldest returns the flow at the old end of a queue, nil where it is empty.
+func (t *table) oldest(q int) *flow { return t.at(t.queue[q].oldest) }
 
 func (t *table) push(q int, f *flow) {
 	list := &t.queue[q]
-	f.node[q].older, f.node[q].newer = list.newest, nil
-	if list.newest != nil {
-		list.newest.node[q].newer = f
+	f.node[q].older, f.node[q].newer = list.newest, 0
+	if newest := t.at(list.newest); newest != nil {
+		newest.node[q].newer = f.id
 	} else {
-		list.oldest = f
+		list.oldest = f.id
 	}
-	list.newest = f
+	list.newest = f.id
 	f.queued[q] = true
 	if q == openQueue {
 		t.open++
@@ -135,31 +176,36 @@ func (t *table) take(q int, f *flow) {
 		return
 	}
 	list, n := &t.queue[q], f.node[q]
-	if n.older != nil {
-		n.older.node[q].newer = n.newer
+	if older := t.at(n.older); older != nil {
+		older.node[q].newer = n.newer
 	} else {
 		list.oldest = n.newer
 	}
-	if n.newer != nil {
-		n.newer.node[q].older = n.older
+	if newer := t.at(n.newer); newer != nil {
+		newer.node[q].older = n.older
 	} else {
 		list.newest = n.older
 	}
 	f.queued[q] = false
-	f.node[q].older, f.node[q].newer = nil, nil
+	f.node[q].older, f.node[q].newer = 0, 0
 	if q == openQueue {
 		t.open--
 	}
 }
 
-// touch moves f to the young end of its queue.
+// touch notes that f has a packet and moves it to the young end of its queue,
+// give or take lateness.
 func (t *table) touch(f *flow, now int64) {
 	f.last = now
+	if now-f.moved < lateness {
+		return
+	}
+	f.moved = now
 	q := openQueue
 	if f.opening {
 		q = openingQueue
 	}
-	if t.queue[q].newest != f {
+	if t.queue[q].newest != f.id {
 		t.take(q, f)
 		t.push(q, f)
 	}
@@ -169,7 +215,7 @@ func (t *table) touch(f *flow, now int64) {
 func (t *table) settle(f *flow) {
 	if f.opening {
 		t.take(openingQueue, f)
-		f.opening = false
+		f.opening, f.moved = false, f.last
 		t.push(openQueue, f)
 	}
 }
@@ -181,8 +227,8 @@ func (t *table) full() bool { return len(t.flows) >= t.limits.Flows }
 // these are more than a quarter of all, so that a flood of SYNs displaces
 // itself; else the one that has been silent longest.
 func (t *table) victim() *flow {
-	opening := t.queue[openingQueue].oldest
-	if open := t.queue[openQueue].oldest; open != nil && (opening == nil || len(t.flows)-t.open <= t.limits.Flows/4) {
+	opening := t.oldest(openingQueue)
+	if open := t.oldest(openQueue); open != nil && (opening == nil || len(t.flows)-t.open <= t.limits.Flows/4) {
 		return open
 	}
 	return opening
@@ -190,14 +236,54 @@ func (t *table) victim() *flow {
 
 // add makes a flow; there is room.
 func (t *table) add(key flowKey, opening bool, now int64) *flow {
-	f := &flow{key: key, client: unknownEnd, opening: opening, last: now}
-	t.flows[key] = f
+	if len(t.free) == 0 {
+		t.grow()
+	}
+	id := t.free[len(t.free)-1]
+	t.free = t.free[:len(t.free)-1]
+	f := t.at(id)
+	*f = flow{key: key, id: id, client: unknownEnd, opening: opening, last: now, moved: now}
+	t.flows[key] = id
 	if opening {
 		t.push(openingQueue, f)
 	} else {
 		t.push(openQueue, f)
 	}
 	return f
+}
+
+// grow makes room for further flows.
+func (t *table) grow() {
+	first := flowID(len(t.chunks)*chunk + 1)
+	t.chunks = append(t.chunks, new([chunk]flow))
+	for id := first + chunk - 1; id >= first; id-- {
+		t.free = append(t.free, id)
+	}
+}
+
+// maxHalves bounds what is kept to be used again.
+const maxHalves = 1024
+
+// half returns what one end of f sends, made where it is not there yet.
+func (t *table) half(f *flow, from int) *half {
+	if f.half[from] == nil {
+		if n := len(t.halves); n > 0 {
+			f.half[from], t.halves = t.halves[n-1], t.halves[:n-1]
+		} else {
+			f.half[from] = new(half)
+		}
+	}
+	return f.half[from]
+}
+
+// dropHalf takes it away.
+func (t *table) dropHalf(f *flow, from int) {
+	h := f.half[from]
+	f.half[from] = nil
+	if h != nil && len(t.halves) < maxHalves {
+		*h = half{}
+		t.halves = append(t.halves, h)
+	}
 }
 
 // account brings the byte budget up to date after f changed.
@@ -227,6 +313,10 @@ func (t *table) remove(f *flow) {
 		t.take(q, f)
 	}
 	t.held -= f.held
-	f.held = 0
 	delete(t.flows, f.key)
+	for from := range f.half {
+		t.dropHalf(f, from)
+	}
+	t.free = append(t.free, f.id)
+	*f = flow{}
 }

@@ -192,7 +192,7 @@ func (e *engine) datagramPiece(f *flow, from int, piece *tls.Fragment, cut bool)
 // datagramFlow returns the flow of a UDP datagram whose sender opened it as
 // far as is known.
 func (e *engine) datagramFlow(key flowKey, from int) *flow {
-	f := e.table.flows[key]
+	f := e.table.find(&key)
 	if f == nil {
 		f = e.open(key, false)
 		e.opener(f, from)

@@ -16,7 +16,7 @@ func (e *engine) opener(f *flow, client int) {
 func (e *engine) tcp(p *link.Packet) {
 	e.tally[tcpSegments]++
 	key, from := keyOf(p)
-	f := e.table.flows[key]
+	f := e.table.find(&key)
 	e.current = f
 	sequence := p.Sequence
 	if p.Flags&link.SYN != 0 {
@@ -121,8 +121,7 @@ func (e *engine) close(f *flow, why counter) {
 func (e *engine) feed(f *flow, from int, sequence uint32, p *link.Packet) {
 	h := f.half[from]
 	if h == nil {
-		h = new(half)
-		f.half[from] = h
+		h = e.table.half(f, from)
 		if f.known[from] {
 			h.buffer.Start(f.first[from])
 		}
@@ -150,7 +149,7 @@ func (e *engine) feed(f *flow, from int, sequence uint32, p *link.Packet) {
 		e.lose(f, from, p.Missing)
 	}
 	if f.ignored[from] {
-		f.half[from] = nil
+		e.table.dropHalf(f, from)
 	}
 	e.account(f)
 }
@@ -159,7 +158,7 @@ func (e *engine) feed(f *flow, from int, sequence uint32, p *link.Packet) {
 func (e *engine) account(f *flow) {
 	e.table.account(f)
 	for e.table.held > e.limits.BufferBytes {
-		oldest := e.table.queue[heldQueue].oldest
+		oldest := e.table.oldest(heldQueue)
 		if oldest == nil {
 			return
 		}
@@ -175,7 +174,7 @@ func (e *engine) empty(f *flow) {
 	e.current = f
 	for from := range f.half {
 		e.drain(f, from)
-		f.half[from] = nil
+		e.table.dropHalf(f, from)
 		f.ignored[from] = true
 	}
 	f.datagram = nil

@@ -128,7 +128,7 @@ const lateness = int64(time.Second)
 // table holds the flows. Their memory is kept and used again.
 type table struct {
 	limits Limits
-	flows  map[flowKey]flowID
+	index  index
 	chunks []*[chunk]flow
 	free   []flowID
 	halves []*half // to be used again
@@ -138,7 +138,7 @@ type table struct {
 }
 
 func newTable(limits Limits) *table {
-	return &table{limits: limits, flows: make(map[flowKey]flowID)}
+	return &table{limits: limits, index: newIndex()}
 }
 
 // at returns the flow that id names, nil for none.
@@ -151,7 +151,22 @@ func (t *table) at(id flowID) *flow {
 
 // find returns the flow of a key, nil where there is none. A flow is valid
 // until it is removed.
-func (t *table) find(key *flowKey) *flow { return t.at(t.flows[*key]) }
+func (t *table) find(key *flowKey) *flow {
+	x := &t.index
+	hash := x.hash(key)
+	for i := x.home(hash); x.entries[i] != 0; i = x.after(i) {
+		if x.entries[i].hash() != hash {
+			continue
+		}
+		if f := t.at(x.entries[i].id()); f.key == *key {
+			return f
+		}
+	}
+	return nil
+}
+
+// count returns the number of flows.
+func (t *table) count() int { return t.index.count }
 
 // oldest returns the flow at the old end of a queue, nil where it is empty.
 func (t *table) oldest(q int) *flow { return t.at(t.queue[q].oldest) }
@@ -221,14 +236,14 @@ func (t *table) settle(f *flow) {
 }
 
 // full reports whether a flow must go before another comes.
-func (t *table) full() bool { return len(t.flows) >= t.limits.Flows }
+func (t *table) full() bool { return t.count() >= t.limits.Flows }
 
 // victim returns the flow to evict: one that never carried a byte as long as
 // these are more than a quarter of all, so that a flood of SYNs displaces
 // itself; else the one that has been silent longest.
 func (t *table) victim() *flow {
 	opening := t.oldest(openingQueue)
-	if open := t.oldest(openQueue); open != nil && (opening == nil || len(t.flows)-t.open <= t.limits.Flows/4) {
+	if open := t.oldest(openQueue); open != nil && (opening == nil || t.count()-t.open <= t.limits.Flows/4) {
 		return open
 	}
 	return opening
@@ -243,7 +258,7 @@ func (t *table) add(key flowKey, opening bool, now int64) *flow {
 	t.free = t.free[:len(t.free)-1]
 	f := t.at(id)
 	*f = flow{key: key, id: id, client: unknownEnd, opening: opening, last: now, moved: now}
-	t.flows[key] = id
+	t.index.put(t.index.hash(&key), id)
 	if opening {
 		t.push(openingQueue, f)
 	} else {
@@ -313,7 +328,7 @@ func (t *table) remove(f *flow) {
 		t.take(q, f)
 	}
 	t.held -= f.held
-	delete(t.flows, f.key)
+	t.index.remove(t.index.hash(&f.key), f.id)
 	for from := range f.half {
 		t.dropHalf(f, from)
 	}

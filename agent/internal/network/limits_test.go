@@ -33,8 +33,8 @@ func TestFloodOfSYNsDisplacesItself(t *testing.T) {
 	for i := range flood {
 		client := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		feed(e, 0, wire.EthernetIP(wire.IP(client, server, wire.ProtoTCP, wire.TCP(1000, 443, 1, wire.SYN, nil))))
-		if len(e.table.flows) > limits.Flows {
-			t.Fatalf("%d flows after %d SYNs", len(e.table.flows), i)
+		if e.table.count() > limits.Flows {
+			t.Fatalf("%d flows after %d SYNs", e.table.count(), i)
 		}
 	}
 	feed(e, 0, c.Up(one[100:]))
@@ -43,8 +43,8 @@ func TestFloodOfSYNsDisplacesItself(t *testing.T) {
 	if n := e.tally[flowsEvicted]; n != flood+1-uint64(limits.Flows) {
 		t.Errorf("%d evictions", n)
 	}
-	if e.table.held > 0 || len(e.table.flows) != limits.Flows {
-		t.Errorf("%d bytes held, %d flows", e.table.held, len(e.table.flows))
+	if e.table.held > 0 || e.table.count() != limits.Flows {
+		t.Errorf("%d bytes held, %d flows", e.table.held, e.table.count())
 	}
 	found := false
 	for _, b := range e.blindSpots() {
@@ -63,8 +63,8 @@ func TestManyOpenConnectionsEvictTheSilent(t *testing.T) {
 		c := wire.NewConn(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.10"), uint16(10000+i)).String(), serverEnd)
 		feed(e, 0, append(c.Open(), c.Up(text("hm")))...)
 	}
-	if len(e.table.flows) != 100 || e.tally[flowsEvicted] != 900 {
-		t.Errorf("%d flows, %d evicted", len(e.table.flows), e.tally[flowsEvicted])
+	if e.table.count() != 100 || e.tally[flowsEvicted] != 900 {
+		t.Errorf("%d flows, %d evicted", e.table.count(), e.tally[flowsEvicted])
 	}
 }
 
@@ -86,8 +86,8 @@ func TestByteBudgetHolds(t *testing.T) {
 		t.Errorf("%d evicted, %d bytes held", e.tally[buffersEvicted], e.table.held)
 	}
 	e.flush()
-	if e.table.held != 0 || len(e.table.flows) != 0 || e.table.open != 0 {
-		t.Errorf("after flush: %d bytes, %d flows, %d open", e.table.held, len(e.table.flows), e.table.open)
+	if e.table.held != 0 || e.table.count() != 0 || e.table.open != 0 {
+		t.Errorf("after flush: %d bytes, %d flows, %d open", e.table.held, e.table.count(), e.table.open)
 	}
 	for q := range e.table.queue {
 		if e.table.queue[q] != (queue{}) {
@@ -103,17 +103,17 @@ func TestSilentConnectionsAreForgotten(t *testing.T) {
 	feed(e, 0, opening.Open()[0])
 	feed(e, 0, append(open.Open(), open.Up(text("hm")))...)
 	e.tick(time.Unix(1000, 0).Add(limits.OpeningTimeout + 1).UnixNano())
-	if len(e.table.flows) != 1 || e.tally[flowsIdle] != 1 {
-		t.Errorf("%d flows, %d idle", len(e.table.flows), e.tally[flowsIdle])
+	if e.table.count() != 1 || e.tally[flowsIdle] != 1 {
+		t.Errorf("%d flows, %d idle", e.table.count(), e.tally[flowsIdle])
 	}
 	// Any other frame ages flows too.
 	feed(e, limits.IdleTimeout+1, wire.Datagram(stub, resolver, wire.DNSQuery(1, "a.example", 1)))
-	if len(e.table.flows) != 0 || e.tally[flowsIdle] != 2 {
-		t.Errorf("%d flows, %d idle", len(e.table.flows), e.tally[flowsIdle])
+	if e.table.count() != 0 || e.tally[flowsIdle] != 2 {
+		t.Errorf("%d flows, %d idle", e.table.count(), e.tally[flowsIdle])
 	}
 	feed(e, 0, wire.NewConn("192.0.2.10:3", serverEnd).Open()[0]) // time jumps back
-	if len(e.table.flows) != 1 {
-		t.Errorf("%d flows", len(e.table.flows))
+	if e.table.count() != 1 {
+		t.Errorf("%d flows", e.table.count())
 	}
 }
 
@@ -127,8 +127,8 @@ func TestPanicIsCountedAndContained(t *testing.T) {
 	e.answers = nil // the next flow that is opened fails
 	feed(e, 0, wire.NewConn("192.0.2.10:3", serverEnd).Open()[0])
 	e.answers = answers
-	if len(e.table.flows) != 1 {
-		t.Errorf("%d flows: the one that failed is still there", len(e.table.flows))
+	if e.table.count() != 1 {
+		t.Errorf("%d flows: the one that failed is still there", e.table.count())
 	}
 	feed(e, 0, a.Up(one[50:]))
 	want(t, "the other connection", names(e.take()), "tls api.example.com")

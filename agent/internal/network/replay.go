@@ -34,7 +34,7 @@ func Replay(ctx context.Context, r io.Reader, name string, emit sensor.Emit) (Re
 // DefaultReplayLimits returns limits for captures of a busy network.
 func DefaultReplayLimits() Limits {
 	limits := DefaultLimits()
-	limits.Flows, limits.BufferBytes, limits.Answers, limits.FragmentBytes = 262144, 64<<20, 65536, 16<<20
+	limits.Flows, limits.BufferBytes, limits.Answers, limits.FragmentBytes = 131072, 32<<20, 65536, 16<<20
 	return limits
 }
 

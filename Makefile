@@ -55,6 +55,12 @@ fuzz: ## each fuzz target for FUZZTIME (default 300s), one after the other
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench '$(RUN)' -benchmem ./signatures/... ./proto/... ./agent/... ./collector/...
 
+.PHONY: bench-network
+bench-network: build ## replay beside ndpiReader, tcpdump and packetbeat: CAPTURES=DIR with pcap or pcapng files
+	@test -n "$(CAPTURES)" || { echo "name a folder of captures: make bench-network CAPTURES=DIR" >&2; exit 2; }
+	.ci/peers
+	go run ./integration/bench/network --captures "$(CAPTURES)" --packetbeat .build/peers/packetbeat
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## golangci-lint and buf lint
 	$(TOOLS)/golangci-lint run ./...

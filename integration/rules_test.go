@@ -120,6 +120,9 @@ func rules() map[string]rule {
 		"integration/fixture":  {},
 		"integration/traffic":  {foreign: []string{"github.com/google/gopacket", "golang.org/x/net/dns/dnsmessage"}},
 		"integration/cmd/demo": {ours: []string{"integration/..."}},
+
+		// Benchmarks run the built binaries, as the peers beside them.
+		"integration/bench/network": {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
 	}
 }
 

@@ -71,6 +71,7 @@ func rules() map[string]rule {
 		"agent/internal/capture":         {foreign: []string{"github.com/google/gopacket/pcapgo", "golang.org/x/net/bpf", sys}},
 		"agent/internal/decode/link":     {ours: agent("capture")},
 		"agent/internal/decode/tls":      {},
+		"agent/internal/decode/quic":     {},
 		"agent/internal/decode/http":     {},
 		"agent/internal/decode/dns":      {},
 		"agent/internal/decode/stream":   {},

@@ -50,7 +50,22 @@ const (
 	dnsMulticast
 	dnsAnswers
 	dnsAnswersEvicted
+	quicDatagrams
+	quicFlows
+	quicConnectionsOpened
 	quicInitials
+	quicHellos
+	quicHellosRepeated
+	quicHellosLost
+	quicHellosOverfull
+	quicRetries
+	quicVersionNegotiations
+	quicUnopened
+	quicMalformed
+	quicUndecrypted
+	quicVersionUnknown
+	quicCut
+	quicDNS
 	namesUnusual
 	counters
 )
@@ -62,7 +77,9 @@ var counterNames = [counters]string{
 	"flows_unnamed", "buffers_evicted", "directions_given_up", "directions_overfull", "tls_hellos", "tls_hellos_nameless",
 	"tls_hellos_partial", "tls_hellos_lost", "tls_ech", "tls_ech_outer", "tls_esni", "http_requests", "http_requests_nameless",
 	"http_requests_partial", "http_hosts_dropped", "http2_prefaces", "dns_messages", "dns_malformed", "dns_odd_port", "dns_multicast_questions", "dns_answers",
-	"dns_answers_evicted", "quic_initials", "names_unusual",
+	"dns_answers_evicted", "quic_datagrams", "quic_flows", "quic_connections", "quic_initials", "quic_hellos", "quic_hellos_repeated",
+	"quic_hellos_lost", "quic_hellos_overfull", "quic_retries", "quic_version_negotiations", "quic_packets_unopened", "quic_malformed",
+	"quic_flows_undecrypted", "quic_flows_version_unknown", "quic_flows_cut", "quic_flows_doq", "names_unusual",
 }
 
 // blindness lists the counters that say what was not seen, and the reason each
@@ -74,7 +91,12 @@ var blindness = []struct {
 }{
 	{tlsECHOuter, "ech", "the server name of these TLS connections is encrypted"},
 	{tlsESNI, "esni", "the server name of these TLS connections is encrypted (draft form)"},
-	{quicInitials, "quic_initial_not_decrypted", "QUIC connections; their server name is not read by this version"},
+	{quicUndecrypted, "quic_initial_undecryptable", "QUIC connections whose first packet was not seen, or does not decrypt: it has the key of the rest"},
+	{quicVersionUnknown, "quic_version_unknown", "connections that look like QUIC of a version whose keys are not public"},
+	{quicCut, "quic_initial_cut", "QUIC connections whose first packets the capture cut off before the server name"},
+	{quicHellosLost, "quic_hello_incomplete", "QUIC connections whose ClientHello began and did not come as far as to be read"},
+	{quicHellosOverfull, "quic_hello_too_long", "QUIC connections whose ClientHello is longer or in more pieces than is read"},
+	{quicDNS, "doq", "DNS over QUIC connections; the names that they ask for are encrypted"},
 	{http2Prefaces, "http2_not_decoded", "HTTP/2 connections in the clear; their authority is not read by this version"},
 	{tlsHellosLost, "tls_hello_incomplete", "a TLS ClientHello began and its rest with the name did not come"},
 	{tcpGaps, "tcp_gap", "segments of a TCP stream were not captured"},

@@ -164,32 +164,3 @@ func TestAnswersAreBoundedAndAge(t *testing.T) {
 		t.Error("an answer is believed beyond answerMost")
 	}
 }
-
-func TestQUICIsBlindAndNamedByDNS(t *testing.T) {
-	initial := append([]byte{0xc3, 0, 0, 0, 1, 8}, make([]byte, 1300)...)
-	client, server := netip.MustParseAddrPort("192.0.2.10:50001"), netip.MustParseAddrPort("198.51.100.9:443")
-	answer := wire.Datagram(resolver, stub, wire.DNSAnswer(1, "api.example.com", 1, record(sameName, 198, 51, 100, 9)))
-	list, stats := replay(t, answer, wire.Datagram(client, server, initial), wire.Datagram(client, server, initial))
-	want(t, "two Initials", lines(list[1:]), "flow api.example.com 192.0.2.10:50001>198.51.100.9:443")
-	if blind(stats, "quic_initial_not_decrypted") != 1 {
-		t.Errorf("blind: %v", stats.Blind)
-	}
-	for name, b := range map[string][]byte{
-		"version 2": append([]byte{0xd3, 0x6b, 0x33, 0x43, 0xcf, 8}, make([]byte, 1300)...),
-		"draft 29":  append([]byte{0xc3, 0xff, 0, 0, 29, 8}, make([]byte, 1300)...),
-	} {
-		if !quicInitial(b) {
-			t.Errorf("%s is no Initial", name)
-		}
-	}
-	for name, b := range map[string][]byte{
-		"handshake":           append([]byte{0xe3, 0, 0, 0, 1, 8}, make([]byte, 1300)...),
-		"version negotiation": append([]byte{0xc3, 0, 0, 0, 0, 8}, make([]byte, 1300)...),
-		"short":               {0xc3, 0, 0, 0, 1, 8},
-		"long connection id":  append([]byte{0xc3, 0, 0, 0, 1, 21}, make([]byte, 1300)...),
-	} {
-		if quicInitial(b) {
-			t.Errorf("%s is an Initial", name)
-		}
-	}
-}

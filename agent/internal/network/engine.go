@@ -1,10 +1,12 @@
 package network
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/capture"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/quic"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
 	"github.com/gnomon-ai/gnomon/signatures"
 )
@@ -19,6 +21,12 @@ type engine struct {
 	answers *answers
 	asked   recentQueries
 	scratch []byte // a ClientHello that is spread over records
+
+	quicOpener quic.Opener
+	quicPacket quic.Packet
+	quicNumber uint64 // number of the packet that was opened last
+	seed       maphash.Seed
+
 	pending []signatures.Observation
 	packet  link.Packet
 	now     int64 // Unix nanoseconds of the newest frame; it never goes back
@@ -37,6 +45,7 @@ func newEngine(limits Limits) *engine {
 		table:   newTable(limits),
 		answers: newAnswers(limits.Answers),
 		scratch: make([]byte, tls.MaxHello),
+		seed:    maphash.MakeSeed(),
 	}
 }
 

@@ -80,11 +80,11 @@ type flow struct {
 	named    bool    // the flow itself gave a name
 	reported bool    // a flow observation went out
 	hello    bool    // a ClientHello was seen
-	initial  bool    // a QUIC Initial was seen
 	first    [2]uint32
 	half     [2]*half
 	datagram *tls.Assembly // DTLS ClientHello in pieces
 	message  uint16        // its message number
+	quic     *quicFlow     // nil where none was seen
 	last     int64         // Unix nanoseconds of the newest packet
 	moved    int64         // of the packet at which its place in the queue was last put right
 	held     int           // bytes in buffers
@@ -312,6 +312,7 @@ func (t *table) account(f *flow) {
 	if f.datagram != nil {
 		held += f.datagram.Held()
 	}
+	held += f.quicHeld()
 	t.held += held - f.held
 	f.held = held
 	switch {

@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/quic"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
-	"github.com/gnomon-ai/gnomon/signatures"
 )
 
 const applicationData = 23 // record content type
@@ -26,7 +26,7 @@ func (e *engine) tlsRecord(f *flow, from int, b []byte, final bool) int {
 		h.need = r.Need
 		return 0
 	case tls.Hello:
-		if e.hello(f, from, r.Body, r.Partial, false) {
+		if e.hello(f, from, r.Body, r.Partial, overStream) {
 			h.hellos++
 			if h.hellos == maxTLSHellos {
 				e.giveUp(f, from)
@@ -56,9 +56,9 @@ func (e *engine) tlsRecord(f *flow, from int, b []byte, final bool) int {
 
 // hello takes a ClientHello that the end from sent. It reports false where
 // the bytes are none.
-func (e *engine) hello(f *flow, from int, body []byte, partial, datagram bool) bool {
+func (e *engine) hello(f *flow, from int, body []byte, partial bool, over transport) bool {
 	var hello tls.ClientHello
-	if !tls.Parse(body, datagram, !partial, &hello) {
+	if !tls.Parse(body, over == overDatagrams, !partial, &hello) {
 		return false
 	}
 	e.tally[tlsHellos]++
@@ -83,8 +83,12 @@ func (e *engine) hello(f *flow, from int, body []byte, partial, datagram bool) b
 		e.report(f)
 		return true
 	}
-	o := e.observation(f, signatures.KindTLS, hello.ServerName, signatures.EvidenceTLS)
-	o.Attributes = helloAttributes(&hello, datagram)
+	kind, evidence := over.kind()
+	o := e.observation(f, kind, hello.ServerName, evidence)
+	o.Attributes = helloAttributes(&hello, over == overDatagrams)
+	if over == overQUIC {
+		o.Attributes["quic.version"] = quic.VersionName(f.quic.version)
+	}
 	if hello.ECH && o.Name == echOuter {
 		e.tally[tlsECHOuter]++
 		o.Attributes["tls.ech"] = "outer"
@@ -161,7 +165,7 @@ func (e *engine) dtls(p *link.Packet) {
 			break
 		}
 		if piece.Whole() {
-			e.hello(f, from, piece.Data, false, true)
+			e.hello(f, from, piece.Data, false, overDatagrams)
 			continue
 		}
 		e.datagramPiece(f, from, &piece, p.Missing > 0)
@@ -185,7 +189,7 @@ func (e *engine) datagramPiece(f *flow, from int, piece *tls.Fragment, cut bool)
 	if len(body) < piece.Length && !cut {
 		return
 	}
-	e.hello(f, from, body, len(body) < piece.Length, true)
+	e.hello(f, from, body, len(body) < piece.Length, overDatagrams)
 	f.datagram = nil
 }
 

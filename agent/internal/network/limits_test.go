@@ -310,6 +310,8 @@ func FuzzReplay(f *testing.F) {
 	f.Add(wire.EthernetFile(append(c.Open(), c.Up(wire.DNSStream(wire.DNSQuery(1, "a.example", 1))))...))
 	f.Add(wire.EthernetFile(wire.Datagram(stub, resolver, wire.DNSAnswer(1, "a.example", 1, record(sameName, 1, 2, 3, 4)))))
 	f.Add(wire.EthernetFile(session(text("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), text("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n"))...))
+	quic := quicClient()
+	f.Add(wire.EthernetFile(quicUp(quic.Datagram(wire.QUICCrypto(90, make([]byte, 300)))), quicUp(quic.Datagram(wire.QUICCrypto(0, quicHello(f, "a.example"))))))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		limits := DefaultLimits()
 		limits.Flows, limits.BufferBytes = 64, 128<<10

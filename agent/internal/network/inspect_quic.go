@@ -71,6 +71,12 @@ func (e *engine) fingerprint(id []byte) uint64 {
 func (e *engine) quic(p *link.Packet) bool {
 	key, from := keyOf(p)
 	f := e.table.find(&key)
+	if f != nil && f.quic != nil && f.ignored[from] {
+		e.tally[quicDatagrams]++
+		e.table.touch(f, e.now)
+		f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+		return true
+	}
 	packet := &e.quicPacket
 	rest, ok := quic.Next(p.Payload, packet)
 	switch {
@@ -283,9 +289,6 @@ func (e *engine) quicPayload(f *flow, c *quicConnection, payload []byte, cut boo
 	if frames.Malformed {
 		e.tally[quicMalformed]++
 	}
-	if cut {
-		e.endConnection(f, c)
-	}
 }
 
 // quicCrypto takes a piece of the handshake stream.
@@ -333,7 +336,6 @@ func helloLength(stream []byte) int {
 // read of a connection.
 func (e *engine) quicHello(f *flow, c *quicConnection, body []byte, partial bool) {
 	q := f.quic
-	body = body[:len(body):len(body)]
 	defer e.forget(c)
 	if len(body) >= helloRandom {
 		again := e.fingerprint(body[:helloRandom])

@@ -125,6 +125,42 @@ func TestLiveHelloOnLoopback(t *testing.T) {
 	}
 }
 
+// TestLiveQUICOnLoopback holds that real QUIC passes the kernel's filter, on a
+// port of the server's choice, and that the owner hook hears of it once.
+func TestLiveQUICOnLoopback(t *testing.T) {
+	if err := capture.CheckLive(); err != nil {
+		t.Skipf("live capture needs CAP_NET_RAW: %v", err)
+	}
+	config := DefaultConfig()
+	config.Interfaces = []string{"lo"}
+	s := New(config, slog.New(slog.DiscardHandler))
+	var mu sync.Mutex
+	opened := map[string]int{}
+	s.OnOpen(func(f signatures.Flow) {
+		mu.Lock()
+		defer mu.Unlock()
+		opened[f.Protocol+" "+f.Server.String()]++
+	})
+	observed, stop := running(t, s)
+	defer stop()
+	waitFor(t, "the interface", func() bool { return s.Coverage().Counters["interfaces_open"] == 1 })
+	server := quicServer(t, nil, true)
+	dialQUIC(t, server, nil, []string{"h3"}, "quic.live.example")
+	waitFor(t, "the name", func() bool {
+		for _, o := range observed() {
+			if o.Kind == signatures.KindQUIC && o.Name == "quic.live.example" && o.Flow.Server.String() == server.String() {
+				return true
+			}
+		}
+		return false
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if n := opened["udp "+server.String()]; n != 1 {
+		t.Errorf("the hook was told %d times: %v", n, opened)
+	}
+}
+
 func TestLiveWithAnInterfaceThatIsNotThere(t *testing.T) {
 	if err := capture.CheckLive(); err != nil {
 		t.Skipf("live capture needs CAP_NET_RAW: %v", err)

@@ -93,6 +93,9 @@ const (
 	sampleBytes = 16
 	tagBytes    = 16
 	mostNumber  = 4 // bytes of a packet number
+	// reservedBits are zero under the header protection; who sets them ends the
+	// connection (RFC 9000, section 17.2).
+	reservedBits = 0x0c
 )
 
 // Opener opens packets. What it returns lies in its memory until the next
@@ -159,6 +162,9 @@ func (o *Opener) unmask(k *Keys, p *Packet, expected uint64) (at int, number uin
 	copy(o.block[:], p.bytes[sample:])
 	mask.Encrypt(o.block[:], o.block[:])
 	first := p.bytes[0] ^ o.block[0]&0x0f
+	if first&reservedBits != 0 {
+		return 0, 0, false // most wrong keys are told by this, for half the price
+	}
 	size := int(first&3) + 1
 	at = p.number + size
 	o.header = append(o.header[:0], p.bytes[:at]...)

@@ -99,7 +99,9 @@ func (e *engine) quic(p *link.Packet) bool {
 	f.bytes[from] += uint64(len(p.Payload) + p.Missing)
 	for ok && !f.ignored[from] {
 		e.quicPacketOf(f, from, packet, p.Missing > 0)
-		if len(rest) == 0 {
+		// Zeros are padding: of the datagram, or of one of several that the
+		// kernel hands over as one, as their sender did.
+		if rest = bytes.TrimLeft(rest, "\x00"); len(rest) == 0 {
 			break
 		}
 		rest, ok = quic.Next(rest, packet)

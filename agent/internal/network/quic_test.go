@@ -194,6 +194,9 @@ func TestQUICCoalescedPackets(t *testing.T) {
 	c := quicClient()
 	list, _ := replay(t, quicUp(wire.Join(c.Initial(wire.QUICCrypto(200, hello[200:])), c.Initial(wire.QUICCrypto(0, hello[:200])))))
 	want(t, "two Initials in a datagram", lines(list), quicLine)
+	c = quicClient()
+	list, _ = replay(t, quicUp(wire.Join(c.Initial(wire.QUICCrypto(200, hello[200:])), make([]byte, 300), c.Initial(wire.QUICCrypto(0, hello[:200])))))
+	want(t, "two padded datagrams that the kernel joined", lines(list), quicLine)
 }
 
 func TestQUICFramesBeforeCrypto(t *testing.T) {

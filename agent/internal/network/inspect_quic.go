@@ -7,7 +7,6 @@ import (
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/quic"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
-	"github.com/gnomon-ai/gnomon/signatures"
 )
 
 const (
@@ -20,14 +19,6 @@ const (
 	// quicConnections bounds the connections on one pair of ports: a client
 	// may open several over one socket.
 	quicConnections = 4
-	// assemblyBytes is what an Assembly takes besides the bytes it holds.
-	assemblyBytes = 576
-	// portDoQ is that of DNS over QUIC (RFC 9250).
-	portDoQ = 853
-
-	handshakeHello  = 1      // type of a ClientHello
-	handshakeHeader = 4      // bytes: type and length
-	helloRandom     = 2 + 32 // bytes of version and random, which no two hellos share
 )
 
 // quicFlow is what is known of the QUIC connections on one pair of ports.
@@ -182,24 +173,17 @@ func (e *engine) serverID(q *quicFlow, p *quic.Packet) {
 func (e *engine) quicInitial(f *flow, from int, p *quic.Packet, cut bool) {
 	q := f.quic
 	destination, source := e.fingerprint(p.Destination), e.fingerprint(p.Source)
-	var same *quicConnection // the client's ids say that the packet is of this one
-	for c := q.newest; c != nil; c = c.older {
-		sameID := destination != 0 && (destination == c.destination || destination == c.answer)
-		if int(c.client) != from || c.source != source || !sameID && source == 0 && c.done {
-			continue
-		}
-		if c.done {
+	same := q.connection(from, destination, source)
+	if same != nil {
+		if same.done {
 			return
 		}
-		same = c
-		if p.Cut && destination != c.destination {
-			break
+		if !p.Cut || destination == same.destination {
+			if payload, ok := e.openInitial(&same.keys, p, same.next, cut); ok {
+				e.quicPayload(f, same, payload, p.Cut)
+				return
+			}
 		}
-		if payload, ok := e.openInitial(&c.keys, p, c.next, cut); ok {
-			e.quicPayload(f, c, payload, p.Cut)
-			return
-		}
-		break
 	}
 	if len(p.Destination) > 0 && (same == nil || same.destination != destination) {
 		for _, scheme := range quic.Candidates(p.Version) {
@@ -222,6 +206,26 @@ func (e *engine) quicInitial(f *flow, from int, p *quic.Packet, cut bool) {
 	if q.failed[from]++; q.failed[from] >= quicTries {
 		e.giveUp(f, from)
 	}
+}
+
+// connection returns the connection that the ids of a client's packet belong
+// to, nil where they tell of none. With an empty source id, a destination that
+// is not known may be another one of the newest connection whose hello is
+// still read.
+func (q *quicFlow) connection(from int, destination, source uint64) *quicConnection {
+	var maybe *quicConnection
+	for c := q.newest; c != nil; c = c.older {
+		if int(c.client) != from || c.source != source {
+			continue
+		}
+		if source != 0 || destination != 0 && (destination == c.destination || destination == c.answer) {
+			return c
+		}
+		if maybe == nil && !c.done {
+			maybe = c
+		}
+	}
+	return maybe
 }
 
 // openInitial opens a packet; of one that the capture cut it reads what there
@@ -273,184 +277,4 @@ func (e *engine) adopt(f *flow, from int, again *quicConnection) *quicConnection
 		c.older = nil
 	}
 	return q.newest
-}
-
-// quicPayload takes the frames of an opened Initial.
-func (e *engine) quicPayload(f *flow, c *quicConnection, payload []byte, cut bool) {
-	e.tally[quicInitials]++
-	f.quic.failed[c.client] = 0
-	c.next = max(c.next, e.quicNumber+1)
-	frames := quic.ReadFrames(payload, cut)
-	for !c.done {
-		offset, data, ok := frames.Crypto()
-		if !ok {
-			break
-		}
-		e.quicCrypto(f, c, offset, data)
-	}
-	if frames.Malformed {
-		e.tally[quicMalformed]++
-	}
-}
-
-// quicCrypto takes a piece of the handshake stream.
-func (e *engine) quicCrypto(f *flow, c *quicConnection, offset uint64, data []byte) {
-	stream := data
-	if c.crypto != nil || offset > 0 || helloLength(data) > len(data) {
-		if len(data) == 0 {
-			return
-		}
-		if c.crypto == nil {
-			c.crypto = new(tls.Assembly)
-		}
-		if offset > tls.MaxHello || !c.crypto.Add(int(offset), data) {
-			e.tally[quicHellosOverfull]++
-			e.forget(c)
-			return
-		}
-		stream = c.crypto.Prefix()
-	}
-	if len(stream) == 0 {
-		return
-	}
-	switch n := helloLength(stream); {
-	case stream[0] != handshakeHello:
-		e.tally[quicMalformed]++
-		e.forget(c)
-	case n > tls.MaxHello:
-		e.tally[quicHellosOverfull]++
-		e.forget(c)
-	case n <= len(stream):
-		e.quicHello(f, c, stream[handshakeHeader:n], false)
-	}
-}
-
-// helloLength returns the length of the handshake message at the start of a
-// stream, or more than there is where it is not told yet.
-func helloLength(stream []byte) int {
-	if len(stream) < handshakeHeader {
-		return handshakeHeader
-	}
-	return handshakeHeader + int(stream[1])<<16 + int(stream[2])<<8 + int(stream[3])
-}
-
-// quicHello takes the body of a ClientHello, which is the last thing that is
-// read of a connection.
-func (e *engine) quicHello(f *flow, c *quicConnection, body []byte, partial bool) {
-	q := f.quic
-	defer e.forget(c)
-	if len(body) >= helloRandom {
-		again := e.fingerprint(body[:helloRandom])
-		if again == q.random {
-			e.tally[quicHellosRepeated]++
-			return
-		}
-		q.random = again
-	}
-	q.version = c.version
-	if !e.hello(f, int(c.client), body, partial, overQUIC) {
-		e.tally[quicMalformed]++
-		return
-	}
-	e.tally[quicHellos]++
-	if f.key.end(1-int(c.client)).Port == portDoQ || offersDoQ(body) {
-		e.tally[quicDNS]++
-	}
-}
-
-// offersDoQ reports whether a hello offers DNS over QUIC (RFC 9250, section
-// 4.1) or one of its drafts.
-func offersDoQ(body []byte) bool {
-	var hello tls.ClientHello
-	if !tls.Parse(body, false, false, &hello) {
-		return false
-	}
-	for protocol := range hello.ALPN() {
-		if bytes.HasPrefix(protocol, []byte("doq")) {
-			return true
-		}
-	}
-	return false
-}
-
-// forget frees what a connection holds.
-func (e *engine) forget(c *quicConnection) {
-	c.done, c.crypto, c.keys = true, nil, quic.Keys{}
-}
-
-// endConnection reads what there is of a hello whose rest is lost.
-func (e *engine) endConnection(f *flow, c *quicConnection) {
-	if c.done {
-		return
-	}
-	var stream []byte
-	if c.crypto != nil {
-		stream = c.crypto.Prefix()
-	}
-	if len(stream) < handshakeHeader+helloRandom {
-		e.tally[quicHellosLost]++
-		e.forget(c)
-		return
-	}
-	e.quicHello(f, c, stream[handshakeHeader:], true)
-}
-
-// endQUIC ends the connections of a flow that is given up or forgotten, and
-// counts it as blind where none of its Initials was opened.
-func (e *engine) endQUIC(f *flow) {
-	q := f.quic
-	if q == nil {
-		return
-	}
-	for c := q.newest; c != nil; c = c.older {
-		e.endConnection(f, c)
-	}
-	if q.decoded || q.counted {
-		return
-	}
-	q.counted = true
-	server := f.key.end(1 - max(int(f.client), 0))
-	switch {
-	case server.Port == portDoQ && q.known:
-		e.tally[quicDNS]++
-	case q.cut:
-		e.tally[quicCut]++
-	case q.known:
-		e.tally[quicUndecrypted]++
-	default:
-		e.tally[quicVersionUnknown]++
-		return
-	}
-	e.table.settle(f) // it is a connection, even if it stays unread
-}
-
-// quicHeld returns the bytes that the connections of a flow hold.
-func (f *flow) quicHeld() int {
-	if f.quic == nil {
-		return 0
-	}
-	held := 0
-	for c := f.quic.newest; c != nil; c = c.older {
-		if c.crypto != nil {
-			held += assemblyBytes + c.crypto.Held()
-		}
-	}
-	return held
-}
-
-// transport is what a ClientHello came over.
-type transport uint8
-
-const (
-	overStream transport = iota
-	overDatagrams
-	overQUIC
-)
-
-// kind returns the kind and evidence of an observation.
-func (t transport) kind() (signatures.Kind, signatures.Evidence) {
-	if t == overQUIC {
-		return signatures.KindQUIC, signatures.EvidenceQUIC
-	}
-	return signatures.KindTLS, signatures.EvidenceTLS
 }

@@ -273,6 +273,14 @@ func TestQUICPortUsedAgain(t *testing.T) {
 	list, stats := replay(t, frames...)
 	want(t, "one port", names(list), "quic one.example", "quic two.example")
 	counted(t, stats, map[string]uint64{"quic_flows": 1, "quic_connections": 2, "quic_packets_unopened": 0})
+
+	// A packet of the first that comes late does not disturb the second.
+	hello := quicHello(t, "three.example")
+	c := wire.NewQUICClient(wire.QUICv1, wire.QUICv1, []byte("three.ex"), nil)
+	late := slices.Concat(frames[:1], quicUps(c.Datagram(wire.QUICCrypto(100, hello[100:]))), frames[:1], quicUps(c.Datagram(wire.QUICCrypto(0, hello[:100]))))
+	list, stats = replay(t, late...)
+	want(t, "a late packet", names(list), "quic one.example", "quic three.example")
+	counted(t, stats, map[string]uint64{"quic_connections": 2, "quic_hellos_lost": 0, "quic_packets_unopened": 0})
 }
 
 func TestQUICHelloOfManyPackets(t *testing.T) {

@@ -63,6 +63,7 @@ func rules() map[string]rule {
 		"signatures/sigtest":              {ours: []string{"signatures"}},
 		"proto/finding":                   {},
 		"proto/otlpwire":                  {ours: []string{"proto/finding"}, foreign: []string{otlp + "/common", otlp + "/logs", otlp + "/resource", protobuf}},
+		"proto/genai":                     {ours: []string{"proto/finding", "signatures"}},
 		"proto/gnomon/v1":                 {foreign: []string{protobuf}},
 		"proto/gnomon/v1/gnomonv1connect": {ours: []string{"proto/gnomon/v1"}, foreign: []string{connect}},
 

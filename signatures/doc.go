@@ -48,6 +48,12 @@
 // Files. A model file matches by the format that its content proved, and files
 // and folders by their place; the rule nearest to the file counts.
 //
+// Applications. What an application says in its own telemetry matches by the
+// server that it called, which goes first and by the rules for host names, and by
+// the name that it gives the provider. The name of a hosted service is weak
+// beside a server that is none of its hosts: interfaces are imitated, and the
+// data went to the server. The name of a program that anybody installs is not.
+//
 // Retired and renamed signatures match: old clients still resolve old names.
 //
 // # Limits

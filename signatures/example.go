@@ -18,6 +18,8 @@ import (
 //   - process, executable, arguments or ports without host and path: a process
 //   - host, path or method, with at most one of ports for the server's: a TLS
 //     connection where only the host is given, else an HTTP request
+//   - gen_ai_provider, with at most a host and one of ports: what an application
+//     says about itself
 //
 // "~" at the start of a path becomes a home directory of the system in OS. An
 // error says which fields do not go together.
@@ -27,6 +29,8 @@ func ObservationFor(e Example) (Observation, error) {
 	file := e.File != "" || e.Format != ""
 	o := Observation{OS: e.OS}
 	switch {
+	case e.GenAIProvider != "":
+		return applicationExample(e, o, process || file)
 	case network && (process || file), process && file:
 		return o, errors.New("host and path, process, and file are examples of three kinds; give each its own")
 	case network:

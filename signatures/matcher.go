@@ -12,6 +12,8 @@ func (s *Set) Match(o *Observation, into []Match) []Match {
 		return s.matchProcess(o, into)
 	case KindModelFile, KindFile:
 		return s.matchFile(o, into)
+	case KindApplication:
+		return s.matchApplication(o, into)
 	default:
 		return into
 	}

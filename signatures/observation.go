@@ -23,6 +23,14 @@ const (
 	EvidenceProcessArgument Evidence = "process.argument" // one element of the command line
 	EvidenceFileFormat      Evidence = "file.format"      // format decided by content
 	EvidenceFilePath        Evidence = "file.path"        // where a file or folder lies
+
+	// What an application says in its own telemetry (OpenTelemetry, gen_ai
+	// attributes), see package proto/genai.
+	EvidenceGenAIProvider Evidence = "gen_ai.provider" // gen_ai.provider.name and its forerunners
+	EvidenceGenAIModel    Evidence = "gen_ai.model"    // name of the model that answered, else of the one asked; never decides
+	EvidenceGenAIServer   Evidence = "gen_ai.server"   // server.address: the host name that the application called
+	EvidenceGenAIAgent    Evidence = "gen_ai.agent"    // gen_ai.agent.name; never decides
+	EvidenceMCPMethod     Evidence = "mcp.method"      // mcp.method.name; never decides
 )
 
 // Kind says what was looked at. It is the "kind" of one line of
@@ -39,6 +47,8 @@ const (
 	KindProcess   Kind = "process"
 	KindModelFile Kind = "model_file"
 	KindFile      Kind = "file" // a file or folder known by its place (configuration, store)
+
+	KindApplication Kind = "application" // what an application says about itself in its telemetry
 )
 
 // Process is what is known of a program: one that runs, or the one that owns a
@@ -78,11 +88,29 @@ type Flow struct {
 	BytesDown uint64
 }
 
+// Application is what an application says in its own telemetry: which AI it
+// used, and where it runs. Content, users and sessions are not part of it.
+type Application struct {
+	Provider   string // as the application spells it, e.g. azure.ai.openai
+	Model      string // that answered
+	AskedModel string
+	Operation  string // e.g. chat, embeddings
+	Agent      string // name of the agent that acted
+	ToolType   string // e.g. function
+	MCPMethod  string // e.g. tools/call
+	Server     string // host name or address that was called, as normalised by NormalizeHost
+	Port       uint16 // of the server; 0 where it is not said
+
+	Service, ServiceNamespace, Instance string // service.name …
+	Host, Container                     string
+	Namespace, Pod, Node                string // of Kubernetes
+}
+
 // Observation is one thing that a sensor saw once: no verdict, no owner, no
 // payload. Which fields are set follows from Kind. A sensor hands an
 // Observation over by value and keeps no reference to its slices and maps.
 type Observation struct {
-	Sensor string // "network", "process", "file"
+	Sensor string // "network", "process", "file", "application"
 	Kind   Kind
 	Time   time.Time
 	OS     string // GOOS of the machine that was looked at; "" where it is not known, which no rule minds
@@ -95,9 +123,14 @@ type Observation struct {
 	Path         string // HTTP path without its query, "" otherwise
 	Flow         Flow
 
-	Process Process  // KindProcess: the program seen. Network kinds: filled in by attribution, after matching.
-	Ports   []uint16 // KindProcess: TCP ports that the process listens on
-	File    File
+	Process     Process     // KindProcess: the program seen. Network kinds: filled in by attribution, after matching.
+	Application Application // KindApplication
+	Ports       []uint16    // KindProcess: TCP ports that the process listens on
+	File        File
+
+	// Count is how many sightings this stands for, where a sensor folds before
+	// it hands over; 0 is one.
+	Count uint64
 
 	Attributes map[string]string // further facts for `replay`, e.g. tls.alpn, dns.type; may be nil
 }

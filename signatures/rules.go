@@ -28,6 +28,11 @@ func (c *checker) rules(key string, sig *Signature) {
 	for i := range sig.Formats {
 		c.format(index1(key+".formats", i), &sig.Formats[i])
 	}
+	for i, name := range sig.GenAIProviders {
+		if !providerForm.MatchString(name) {
+			c.errorf(index1(key+".gen_ai_providers", i), "%q is no name of a provider: lower-case letters, digits, space and . _ - / at most 63, two at least", name)
+		}
+	}
 	seen := map[string]string{}
 	all := selectors(sig)
 	for _, s := range all {
@@ -45,7 +50,7 @@ func (c *checker) rules(key string, sig *Signature) {
 
 // canStand says whether the rules of sig can make a match at all.
 func canStand(sig *Signature) bool {
-	strong := len(sig.Hosts)+len(sig.Formats) > 0
+	strong := len(sig.Hosts)+len(sig.Formats)+len(sig.GenAIProviders) > 0
 	var network, process int // kinds of weak evidence that come together
 	for i := range sig.Paths {
 		strong = strong || sig.Paths[i].AnyHost && !sig.Paths[i].Weak

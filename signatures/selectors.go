@@ -74,6 +74,11 @@ func selectors(sig *Signature) []selector {
 		r := &sig.Formats[i]
 		add("formats", i, "format "+r.Format, true, func(o *Observation) bool { return o.File.Format == r.Format })
 	}
+	for i, name := range sig.GenAIProviders {
+		add("gen_ai_providers", i, providerSelector(name), true, func(o *Observation) bool {
+			return strings.EqualFold(o.Application.Provider, name)
+		})
+	}
 	return out
 }
 

@@ -23,11 +23,13 @@ type Set struct {
 	processes *processIndex
 	arguments *argumentIndex
 	files     *fileIndex
-	formats   map[string][]formatRule
+	formats   map[string][]namedRule
+	providers map[string][]namedRule // by the name that applications give them
 }
 
-// formatRule is a compiled FormatRule.
-type formatRule struct {
+// namedRule is a rule for one name: a compiled FormatRule, or a name of a
+// provider.
+type namedRule struct {
 	signature int32
 	selector  string
 }
@@ -54,7 +56,8 @@ func Compile(list []Signature) (*Set, error) {
 		processes:  newProcessIndex(),
 		arguments:  newArgumentIndex(),
 		files:      newFileIndex(),
-		formats:    map[string][]formatRule{},
+		formats:    map[string][]namedRule{},
+		providers:  map[string][]namedRule{},
 	}
 	slices.SortStableFunc(s.signatures, func(a, b Signature) int { return cmp.Compare(a.ID, b.ID) })
 	var order []hostKey
@@ -130,7 +133,13 @@ func (s *Set) addRules(i int32, sig *Signature) error {
 	}
 	for n := range sig.Formats {
 		format := sig.Formats[n].Format
-		s.formats[format] = append(s.formats[format], formatRule{i, "format " + format})
+		s.formats[format] = append(s.formats[format], namedRule{i, "format " + format})
+	}
+	for _, name := range sig.GenAIProviders {
+		if name == "" || len(name) > maxProvider || name != strings.ToLower(name) {
+			return fmt.Errorf("the provider name %q is not 1 to %d bytes in lower case", name, maxProvider)
+		}
+		s.providers[name] = append(s.providers[name], namedRule{i, providerSelector(name)})
 	}
 	return nil
 }

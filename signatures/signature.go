@@ -31,7 +31,7 @@ const (
 )
 
 // Signature is one entry of the catalogue. Every rule is data; the fields that
-// hold rules (Hosts … Formats) are selectors, of which any may hit.
+// hold rules (Hosts … GenAIProviders) are selectors, of which any may hit.
 type Signature struct {
 	ID         string    `yaml:"id"` // "<provider>.<product>", stable, never reused
 	Name       string    `yaml:"name"`
@@ -51,6 +51,9 @@ type Signature struct {
 	Files     []FileRule     `yaml:"files,omitempty"`
 	Ports     []PortRule     `yaml:"ports,omitempty"`
 	Formats   []FormatRule   `yaml:"formats,omitempty"`
+	// GenAIProviders are names that applications give the provider in their own
+	// telemetry (gen_ai.provider.name and its forerunners), in lower case.
+	GenAIProviders []string `yaml:"gen_ai_providers,omitempty"`
 
 	Tests Tests `yaml:"tests"`
 
@@ -194,4 +197,7 @@ type Example struct {
 	File       string   `yaml:"file,omitempty"`
 	Format     string   `yaml:"format,omitempty"`
 	OS         string   `yaml:"os,omitempty"`
+	// GenAIProvider makes it what an application says of itself, with at most a
+	// host, the server that it called, and its port.
+	GenAIProvider string `yaml:"gen_ai_provider,omitempty"`
 }

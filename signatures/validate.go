@@ -19,11 +19,12 @@ const (
 )
 
 var (
-	slugForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-	formatForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
-	magicForm  = regexp.MustCompile(`^[0-9a-f]{2}( ?[0-9a-f]{2}){1,63}$`)
-	methodForm = regexp.MustCompile(`^[A-Z]{3,10}$`)
-	moduleForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
+	slugForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+	formatForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+	magicForm    = regexp.MustCompile(`^[0-9a-f]{2}( ?[0-9a-f]{2}){1,63}$`)
+	methodForm   = regexp.MustCompile(`^[A-Z]{3,10}$`)
+	providerForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._/ -]{0,61}[a-z0-9]$`)
+	moduleForm   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
 )
 
 // checker collects what is wrong with one file.

@@ -8,6 +8,14 @@ package finding
 
 import "time"
 
+// SensorApplication is the sensor of findings that rest on what an application
+// says about itself, whoever hears it.
+const SensorApplication = "application"
+
+// ChannelApplication is the channel of findings that a collector makes of what
+// applications send to it, without an agent.
+const ChannelApplication = "application"
+
 // Finding is who used which AI, where, how often, and on which evidence. It
 // carries no content: no prompt, no payload, no key, no command line beyond
 // the executable and the argument that decided.
@@ -20,8 +28,8 @@ type Finding struct {
 	HostName string
 	HostID   string // machine id where there is one
 	OS       string // linux, darwin, windows
-	Channel  string // endpoint, server or gateway
-	Sensor   string // network, process, file
+	Channel  string // endpoint, server, gateway, or application for what a collector hears itself
+	Sensor   string // network, process, file, application
 	Retro    bool   // found again in the local ring under a newer pack
 
 	WindowStart time.Time // start of the folding window, UTC, whole seconds

@@ -9,7 +9,9 @@ import (
 )
 
 // ComputeFingerprint hashes what makes two sightings the same use: asset,
-// signature, deciding evidence kind and value, user, process path and peer.
+// signature, deciding evidence kind and value, user, process path and peer. Of
+// what applications say of themselves, one sender tells many hosts and services:
+// there host, service, pod, container and model count too.
 func ComputeFingerprint(f *Finding) string {
 	h := sha256.New()
 	writeField(h, f.Asset.Key)
@@ -27,6 +29,11 @@ func ComputeFingerprint(f *Finding) string {
 	writeField(h, peer)
 	writeField(h, f.ClientAddress)
 	writeField(h, f.Model.Path)
+	if f.Sensor == SensorApplication {
+		for _, s := range []string{f.HostName, f.Attributes["service.namespace"], f.Attributes["service.name"], f.Attributes["k8s.pod.name"], f.Container, f.Model.Name} {
+			writeField(h, s)
+		}
+	}
 	sum := h.Sum(nil)
 	return hex.EncodeToString(sum[:16])
 }

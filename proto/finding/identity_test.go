@@ -62,3 +62,37 @@ func TestFingerprintTellsUsesApart(t *testing.T) {
 	// Lengths are part of the hash: moving a byte between fields is no collision.
 	other(func(f *Finding) { f.User, f.ProcessPath = "ana/usr", "/bin/node" })
 }
+
+// What applications say tells hosts, services, pods and models of one sender
+// apart; what other sensors see is not affected by these fields.
+func TestFingerprintOfApplications(t *testing.T) {
+	base := sample()
+	base.Sensor = SensorApplication
+	fingerprints := map[string]string{ComputeFingerprint(&base): "base"}
+	for name, change := range map[string]func(*Finding){
+		"host":      func(f *Finding) { f.HostName = "web-2" },
+		"service":   func(f *Finding) { f.Attributes = map[string]string{"service.name": "shop"} },
+		"namespace": func(f *Finding) { f.Attributes = map[string]string{"service.namespace": "shop"} },
+		"pod":       func(f *Finding) { f.Attributes = map[string]string{"k8s.pod.name": "shop"} },
+		"container": func(f *Finding) { f.Container = "c1" },
+		"model":     func(f *Finding) { f.Model.Name = "gpt-4o" },
+	} {
+		f := base
+		change(&f)
+		fingerprint := ComputeFingerprint(&f)
+		if other, taken := fingerprints[fingerprint]; taken {
+			t.Errorf("another %s has the fingerprint of %s", name, other)
+		}
+		fingerprints[fingerprint] = name
+		seen, before := sample(), sample()
+		change(&seen)
+		if ComputeFingerprint(&seen) != ComputeFingerprint(&before) {
+			t.Errorf("another %s changed the fingerprint of what the network sensor saw", name)
+		}
+	}
+	operation := base
+	operation.Attributes = map[string]string{"gen_ai.operation.name": "chat"}
+	if ComputeFingerprint(&operation) != ComputeFingerprint(&base) {
+		t.Error("another operation is another use")
+	}
+}

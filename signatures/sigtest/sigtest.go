@@ -180,6 +180,9 @@ func rules(sig *signatures.Signature) []string {
 	for _, f := range sig.Formats {
 		out = append(out, "format "+f.Format)
 	}
+	for _, name := range sig.GenAIProviders {
+		out = append(out, "gen_ai provider "+name)
+	}
 	return out
 }
 
@@ -201,6 +204,7 @@ func describe(e signatures.Example) string {
 	add("file", e.File, e.File != "")
 	add("format", e.Format, e.Format != "")
 	add("os", e.OS, e.OS != "")
+	add("gen_ai_provider", e.GenAIProvider, e.GenAIProvider != "")
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 

@@ -13,84 +13,100 @@ import (
 const maxDepth = 64
 
 var (
-	errNoJSON = errors.New("the body is no JSON document")
+	errNoJSON = errors.New("the body is no JSON document, or is cut off")
 	errDeep   = fmt.Errorf("the JSON document is nested deeper than %d", maxDepth)
 	errShape  = errors.New("a member has another type than OTLP gives it")
 )
 
 // readJSON reads a request in the JSON mapping of OTLP
-// (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). The whole
-// document is checked first, so that what follows may step over values without
-// looking into them.
+// (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding) in one go.
+// Of what is stepped over, only strings and brackets are checked.
 func (b *Builder) readJSON(data []byte, s signal) error {
-	if !json.Valid(data) {
-		return fmt.Errorf("reading request: %w", errNoJSON)
-	}
-	err := members(bytes.TrimLeft(data, " \t\r\n"), func(name, value []byte) error {
+	c := &cursor{data: data}
+	err := c.members(func(name []byte) error {
 		if string(name) != s.jsonGroups {
-			return nil
+			return c.skip()
 		}
-		return elements(value, func(group []byte) error { return b.readJSONGroup(group, s) })
+		return c.elements(func() error { return b.readJSONGroup(c, s) })
 	})
-	if err != nil && !errors.Is(err, ErrTooMany) {
+	if err == nil {
+		if c.space(); c.at < len(data) {
+			err = errNoJSON
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("reading %ss: %w", s.records, err)
 	}
-	return err
+	return nil
 }
 
-func (b *Builder) readJSONGroup(group []byte, s signal) error {
+// readJSONGroup reads a resource and its scopes. Scopes that come before their
+// resource are stepped over at first.
+func (b *Builder) readJSONGroup(c *cursor, s signal) error {
 	b.beginResource()
-	var scopes [][]byte
-	err := members(group, func(name, value []byte) error {
-		switch string(name) {
-		case "resource":
-			return members(value, func(name, value []byte) error {
+	var early []int // where they begin
+	known := false
+	err := c.members(func(name []byte) error {
+		switch {
+		case string(name) == "resource":
+			known = true
+			if err := c.members(func(name []byte) error {
 				if string(name) != "attributes" {
-					return nil
+					return c.skip()
 				}
-				return b.readJSONAttributes(value, &b.resource, true)
-			})
-		case s.jsonScopes:
-			scopes = append(scopes, value)
+				return b.readJSONAttributes(c, &b.resource, true)
+			}); err != nil {
+				return err
+			}
+			b.endResource()
+			return nil
+		case string(name) != s.jsonScopes:
+			return c.skip()
+		case known:
+			return b.readJSONScopes(c, s)
 		}
-		return nil
+		early = append(early, c.at)
+		return c.skip()
 	})
 	if err != nil {
 		return err
 	}
 	b.endResource()
-	for _, list := range scopes {
-		err := elements(list, func(scope []byte) error {
-			return members(scope, func(name, value []byte) error {
-				if string(name) != s.jsonRecords {
-					return nil
-				}
-				return elements(value, func(record []byte) error { return b.readJSONRecord(record, s) })
-			})
-		})
-		if err != nil {
+	for _, at := range early {
+		if err := b.readJSONScopes(&cursor{data: c.data, at: at}, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *Builder) readJSONRecord(record []byte, s signal) error {
+func (b *Builder) readJSONScopes(c *cursor, s signal) error {
+	return c.elements(func() error {
+		return c.members(func(name []byte) error {
+			if string(name) != s.jsonRecords {
+				return c.skip()
+			}
+			return c.elements(func() error { return b.readJSONRecord(c, s) })
+		})
+	})
+}
+
+func (b *Builder) readJSONRecord(c *cursor, s signal) error {
 	if b.batch.Stats.Records >= uint64(b.reader.limits.Records) {
 		return fmt.Errorf("%w: at most %d are taken", ErrTooMany, b.reader.limits.Records)
 	}
 	b.record.reset()
 	var spare uint64
-	err := members(record, func(name, value []byte) error {
+	err := c.members(func(name []byte) error {
 		switch string(name) {
 		case "attributes":
-			return b.readJSONAttributes(value, &b.record, false)
+			return b.readJSONAttributes(c, &b.record, false)
 		case s.jsonTime:
-			b.record.nanos = nanoseconds(value)
+			return c.nanoseconds(&b.record.nanos)
 		case s.jsonSpare:
-			spare = nanoseconds(value)
+			return c.nanoseconds(&spare)
 		}
-		return nil
+		return c.skip()
 	})
 	if err != nil {
 		return err
@@ -102,177 +118,241 @@ func (b *Builder) readJSONRecord(record []byte, s signal) error {
 	return nil
 }
 
-// nanoseconds reads a time, which is a number or a number in quotes; 0 for
-// anything else: the record counts without it.
-func nanoseconds(value []byte) uint64 {
-	n, err := strconv.ParseUint(string(bytes.Trim(value, `"`)), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 // readJSONAttributes reads a list of {"key": …, "value": {"stringValue": …}}.
-func (b *Builder) readJSONAttributes(list []byte, into *facts, ofResource bool) error {
-	return elements(list, func(pair []byte) error {
-		var name, value []byte
-		err := members(pair, func(member, content []byte) (err error) {
+func (b *Builder) readJSONAttributes(c *cursor, into *facts, ofResource bool) error {
+	return c.elements(func() error {
+		var name []byte
+		value, named := -1, false
+		err := c.members(func(member []byte) (err error) {
 			switch string(member) {
 			case "key":
-				name, err = text(content)
+				name, err = c.text()
+				named = true
+				return err
 			case "value":
-				value = content
+				value = c.at
 			}
-			return err
+			return c.skip()
 		})
-		if err != nil {
+		if err != nil || !named {
 			return err
 		}
 		k, wanted := into.want(b, name, ofResource)
-		if !wanted || value == nil {
+		if !wanted || value < 0 {
 			return nil
 		}
-		return members(value, func(member, content []byte) error {
-			switch {
-			case string(member) == "stringValue":
-				said, err := text(content)
-				if err == nil {
-					into.put(b, k, said)
-				}
-				return err
-			case string(member) == "intValue" && k.field == fieldPort:
-				into.put(b, k, bytes.Trim(content, `"`))
-			}
-			return nil
-		})
+		return b.readJSONValue(&cursor{data: c.data, at: value}, into, k)
 	})
 }
 
-// members calls visit for each member of a JSON object that is valid; null
-// stands for an empty one, as in the JSON mapping of protobuf.
-func members(object []byte, visit func(name, value []byte) error) error {
-	if string(object) == "null" {
-		return nil
-	}
-	if len(object) == 0 || object[0] != '{' {
-		return errShape
-	}
-	for at := 1; ; {
-		at = skipSpace(object, at)
-		if at >= len(object) || object[at] == '}' {
-			return nil
-		}
-		end, err := skipValue(object, at)
-		if err != nil {
-			return err
-		}
-		name, err := text(object[at:end])
-		if err != nil {
-			return err
-		}
-		at = skipSpace(object, skipSpace(object, end)+1) // over ":"
-		if end, err = skipValue(object, at); err != nil {
-			return err
-		}
-		if err := visit(name, object[at:end]); err != nil {
-			return err
-		}
-		if at = skipSpace(object, end); at < len(object) && object[at] == ',' {
-			at++
-		}
-	}
-}
-
-// elements calls visit for each element of a JSON list that is valid.
-func elements(list []byte, visit func(value []byte) error) error {
-	if string(list) == "null" {
-		return nil
-	}
-	if len(list) == 0 || list[0] != '[' {
-		return errShape
-	}
-	for at := 1; ; {
-		at = skipSpace(list, at)
-		if at >= len(list) || list[at] == ']' {
-			return nil
-		}
-		end, err := skipValue(list, at)
-		if err != nil {
-			return err
-		}
-		if err := visit(list[at:end]); err != nil {
-			return err
-		}
-		if at = skipSpace(list, end); at < len(list) && list[at] == ',' {
-			at++
-		}
-	}
-}
-
-func skipSpace(b []byte, at int) int {
-	for at < len(b) && (b[at] == ' ' || b[at] == '\t' || b[at] == '\r' || b[at] == '\n') {
-		at++
-	}
-	return at
-}
-
-// skipValue returns where the value that begins at an index ends. The document
-// is valid, so brackets need not be told apart.
-func skipValue(b []byte, at int) (end int, err error) {
-	depth := 0
-	for at < len(b) {
-		switch b[at] {
-		case '"':
-			at = skipString(b, at)
-		case '{', '[':
-			if depth++; depth > maxDepth {
-				return 0, errDeep
+func (b *Builder) readJSONValue(c *cursor, into *facts, k Key) error {
+	return c.members(func(member []byte) error {
+		switch {
+		case string(member) == "stringValue":
+			said, err := c.text()
+			if err == nil {
+				into.put(b, k, said)
 			}
-			at++
+			return err
+		case string(member) == "intValue" && k.field == fieldPort:
+			from := c.at
+			err := c.skip()
+			into.put(b, k, bytes.Trim(c.data[from:c.at], `" `))
+			return err
+		}
+		return c.skip()
+	})
+}
+
+// cursor is a place in a JSON document. Every method that reads a value begins
+// at its first character, or at white space before it, and ends behind it.
+type cursor struct {
+	data []byte
+	at   int
+}
+
+// space steps over white space and returns what follows, 0 at the end.
+func (c *cursor) space() byte {
+	for ; c.at < len(c.data); c.at++ {
+		switch char := c.data[c.at]; char {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return char
+		}
+	}
+	return 0
+}
+
+// null steps over a null, which stands for an empty value.
+func (c *cursor) null() bool {
+	if !bytes.HasPrefix(c.data[c.at:], []byte("null")) {
+		return false
+	}
+	c.at += len("null")
+	return true
+}
+
+// members calls visit for each member of an object; visit reads its value.
+func (c *cursor) members(visit func(name []byte) error) error {
+	return c.list('{', '}', func() error {
+		if c.space() != '"' {
+			return errNoJSON
+		}
+		name, err := c.text()
+		if err != nil {
+			return err
+		}
+		if c.space() != ':' {
+			return errNoJSON
+		}
+		c.at++
+		c.space()
+		return visit(name)
+	})
+}
+
+// elements calls visit for each element of a list; visit reads it.
+func (c *cursor) elements(visit func() error) error { return c.list('[', ']', visit) }
+
+func (c *cursor) list(open, shut byte, visit func() error) error {
+	switch char := c.space(); {
+	case char == 0:
+		return errNoJSON
+	case char == 'n' && c.null():
+		return nil
+	case char != open:
+		return errShape
+	}
+	c.at++
+	if c.space() == shut {
+		c.at++
+		return nil
+	}
+	for {
+		if err := visit(); err != nil {
+			return err
+		}
+		switch c.space() {
+		case ',':
+			c.at++
+		case shut:
+			c.at++
+			return nil
+		default:
+			return errNoJSON
+		}
+	}
+}
+
+// skip steps over a value.
+func (c *cursor) skip() error {
+	var open [maxDepth]byte
+	depth := 0
+	for {
+		switch char := c.space(); char {
+		case 0:
+			return errNoJSON
+		case '"':
+			if err := c.skipString(); err != nil {
+				return err
+			}
+		case '{', '[':
+			if depth == maxDepth {
+				return errDeep
+			}
+			open[depth] = char + 2 // "]" and "}" lie two behind "[" and "{"
+			depth++
+			c.at++
 			continue
 		case '}', ']':
+			if depth == 0 || open[depth-1] != char {
+				return errNoJSON
+			}
 			depth--
-			at++
-		case ',', ':', ' ', '\t', '\r', '\n':
-			at++
+			c.at++
+		case ',', ':':
+			if depth == 0 {
+				return errNoJSON
+			}
+			c.at++
 			continue
-		default: // a number or a word
-			for at < len(b) && bytes.IndexByte([]byte(",:]} \t\r\n"), b[at]) < 0 {
-				at++
+		default:
+			if err := c.skipWord(); err != nil {
+				return err
 			}
 		}
-		if depth <= 0 {
-			return at, nil
+		if depth == 0 {
+			return nil
 		}
 	}
-	return 0, errNoJSON
 }
 
-func skipString(b []byte, at int) int {
-	for at++; at < len(b); at++ {
-		switch b[at] {
-		case '\\':
-			at++
-		case '"':
-			return at + 1
+// skipWord steps over a number, true, false or null.
+func (c *cursor) skipWord() error {
+	from := c.at
+	for c.at < len(c.data) {
+		char := c.data[c.at]
+		if (char < '0' || char > '9') && (char < 'a' || char > 'z') && char != '-' && char != '+' && char != '.' && char != 'E' {
+			break
+		}
+		c.at++
+	}
+	if c.at == from {
+		return errNoJSON
+	}
+	return nil
+}
+
+// skipString steps over a string; a backslash hides the quote behind it.
+func (c *cursor) skipString() error {
+	for at := c.at + 1; ; {
+		quote := bytes.IndexByte(c.data[at:], '"')
+		if quote < 0 {
+			return errNoJSON
+		}
+		end := at + quote
+		slashes := 0
+		for end-1-slashes >= at && c.data[end-1-slashes] == '\\' {
+			slashes++
+		}
+		at = end + 1
+		if slashes%2 == 0 {
+			c.at = at
+			return nil
 		}
 	}
-	return at
 }
 
-// text returns what a JSON string says, without copying it where it has no
-// escapes.
-func text(value []byte) ([]byte, error) {
-	if len(value) < 2 || value[0] != '"' {
+// text reads a string, without copying it where it has no escapes.
+func (c *cursor) text() ([]byte, error) {
+	if c.space() != '"' {
 		return nil, errShape
 	}
-	inner := value[1 : len(value)-1]
+	from := c.at
+	if err := c.skipString(); err != nil {
+		return nil, err
+	}
+	inner := c.data[from+1 : c.at-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return inner, nil
 	}
 	var said string
-	if err := json.Unmarshal(value, &said); err != nil {
+	if err := json.Unmarshal(c.data[from:c.at], &said); err != nil {
 		return nil, errNoJSON
 	}
 	return []byte(said), nil
+}
+
+// nanoseconds reads a time, which is a number or a number in quotes, and leaves
+// into as it is for anything else: the record counts without it.
+func (c *cursor) nanoseconds(into *uint64) error {
+	c.space()
+	from := c.at
+	if err := c.skip(); err != nil {
+		return err
+	}
+	if n, err := strconv.ParseUint(string(bytes.Trim(c.data[from:c.at], `"`)), 10, 64); err == nil {
+		*into = n
+	}
+	return nil
 }

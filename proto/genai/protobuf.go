@@ -226,7 +226,7 @@ func (b *Builder) readAttribute(pair []byte, into *facts, ofResource bool) error
 		case p.number == 1 && p.wire == wireBytes:
 			text = p.bytes
 		case p.number == 3 && p.wire == wireVarint && k.field == fieldPort:
-			text = strconv.AppendInt(nil, int64(p.value), 10)
+			text = strconv.AppendInt(into.number[:0], int64(p.value), 10)
 		default:
 			text = nil // the last of a oneof counts, and it is no text
 		}

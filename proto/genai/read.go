@@ -168,6 +168,8 @@ type facts struct {
 	seen  int  // attributes
 	about bool // an attribute that only telemetry of AI has
 	nanos uint64
+
+	number [20]byte // room for a number written as text
 }
 
 func (f *facts) reset() { *f = facts{} }

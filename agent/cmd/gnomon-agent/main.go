@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/gnomon-ai/gnomon/agent/internal/application"
 	"github.com/gnomon-ai/gnomon/agent/internal/export"
 	"github.com/gnomon-ai/gnomon/agent/internal/files"
 	"github.com/gnomon-ai/gnomon/agent/internal/heartbeat"
@@ -53,10 +54,13 @@ func sensors(t *tree, opened func(signatures.Flow), log *slog.Logger) []*runner 
 	if len(t.Network.CaptureFiles) == 0 {
 		wire.OnOpen(opened)
 	}
+	told := application.New(t.Application, log)
+	told.OnOpen(opened)
 	return []*runner{
 		{enabled: t.Network.Enabled, sensor: wire},
 		{enabled: t.Process.Enabled, sensor: process.New(t.Process, log)},
 		{enabled: t.File.Enabled, sensor: files.New(t.File, log)},
+		{enabled: t.Application.Enabled, sensor: told},
 	}
 }
 

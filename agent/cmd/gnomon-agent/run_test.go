@@ -181,7 +181,7 @@ func TestRun_sendsFindingsAndCoverage(t *testing.T) {
 	}
 	delete(states, "file") // on, or degraded where the system has few watches
 	delete(states, "process")
-	want := map[string]string{"network": "off", "owner": "on", "pipeline": "on", "spool": "on", "export": "on", "heartbeat": "on"}
+	want := map[string]string{"network": "off", "application": "off", "owner": "on", "pipeline": "on", "spool": "on", "export": "on", "heartbeat": "on"}
 	if diff := cmp.Diff(want, states); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -324,7 +324,7 @@ func TestDoctor(t *testing.T) {
 	}
 	delete(status, "file sensor") // depends on the system's watches
 	want := map[string]string{
-		"configuration": "ok", "catalogue": "ok", "state": "ok", "spool": "ok", "network sensor": "skipped",
+		"configuration": "ok", "catalogue": "ok", "state": "ok", "spool": "ok", "network sensor": "skipped", "application sensor": "skipped",
 		"process sensor": status["process sensor"], "budget": status["budget"], "collector": "ok", "clock": "ok",
 	}
 	if diff := cmp.Diff(want, status); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/gnomon-ai/gnomon/agent/internal/application"
 	"github.com/gnomon-ai/gnomon/agent/internal/config"
 	"github.com/gnomon-ai/gnomon/agent/internal/export"
 	"github.com/gnomon-ai/gnomon/agent/internal/files"
@@ -20,15 +21,16 @@ import (
 // tree is the whole configuration of the agent: every part's own, under its word.
 type tree struct {
 	config.Base `yaml:",inline"`
-	Collector   export.Config    `yaml:"collector"`
-	Network     network.Config   `yaml:"network"`
-	Process     process.Config   `yaml:"process"`
-	File        files.Config     `yaml:"file"`
-	Owner       owner.Config     `yaml:"owner"`
-	Fold        pipeline.Config  `yaml:"fold"`
-	Spool       spoolConfig      `yaml:"spool"`
-	Heartbeat   heartbeat.Config `yaml:"heartbeat"`
-	Telemetry   telemetry.Config `yaml:"telemetry"`
+	Collector   export.Config      `yaml:"collector"`
+	Network     network.Config     `yaml:"network"`
+	Process     process.Config     `yaml:"process"`
+	File        files.Config       `yaml:"file"`
+	Application application.Config `yaml:"application"`
+	Owner       owner.Config       `yaml:"owner"`
+	Fold        pipeline.Config    `yaml:"fold"`
+	Spool       spoolConfig        `yaml:"spool"`
+	Heartbeat   heartbeat.Config   `yaml:"heartbeat"`
+	Telemetry   telemetry.Config   `yaml:"telemetry"`
 }
 
 // spoolConfig is the spool as the file writes it.
@@ -41,7 +43,7 @@ type spoolConfig struct {
 func defaults() *tree {
 	return &tree{
 		Base: config.DefaultBase(), Collector: export.DefaultConfig(), Network: network.DefaultConfig(),
-		Process: process.DefaultConfig(), File: files.DefaultConfig(), Owner: owner.DefaultConfig(),
+		Process: process.DefaultConfig(), File: files.DefaultConfig(), Application: application.DefaultConfig(), Owner: owner.DefaultConfig(),
 		Fold: pipeline.DefaultConfig(), Spool: spoolConfig{MaxBytes: spool.DefaultConfig().MaxBytes},
 		Heartbeat: heartbeat.DefaultConfig(), Telemetry: telemetry.DefaultConfig(),
 	}
@@ -63,6 +65,7 @@ func (t *tree) sections() []config.Section {
 		{Key: "network", Validate: t.Network.Validate},
 		{Key: "process", Validate: t.Process.Validate},
 		{Key: "file", Validate: t.File.Validate},
+		{Key: "application", Validate: t.Application.Validate},
 		{Key: "owner", Validate: t.Owner.Validate},
 		{Key: "fold", Validate: t.Fold.Validate},
 		{Key: "spool", Validate: t.spool().Validate},
@@ -99,8 +102,8 @@ func (t *tree) checkTelemetry() error {
 
 // quietSensors is the reason for a configuration that looks at nothing.
 func (t *tree) quietSensors() error {
-	if t.Network.Enabled || t.Process.Enabled || t.File.Enabled {
+	if t.Network.Enabled || t.Process.Enabled || t.File.Enabled || t.Application.Enabled {
 		return nil
 	}
-	return fmt.Errorf("network, process and file are all switched off: enable at least one sensor")
+	return fmt.Errorf("network, process, file and application are all switched off: enable at least one sensor")
 }

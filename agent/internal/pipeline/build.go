@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/proto/genai"
 	"github.com/gnomon-ai/gnomon/signatures"
 )
 
@@ -41,7 +42,11 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, ownerUn
 		Sensor: o.Sensor, Catalogue: p.catalogue, Confidence: m.Confidence,
 		Asset: asset(m), OwnerUnknown: ownerUnknown,
 		User: cut(o.Process.User), ProcessName: cut(o.Process.Name), ProcessPath: o.Process.Executable,
-		Container: cut(o.Process.Container),
+		Container: cut(o.Process.Container), Count: o.Count,
+	}
+	if o.Kind == signatures.KindApplication {
+		p.buildApplication(&f, o, m)
+		return f
 	}
 	for _, hit := range m.Evidence() {
 		f.Evidence = append(f.Evidence, finding.Evidence{
@@ -98,6 +103,26 @@ func (p *Pipeline) buildNetwork(f *finding.Finding, o *signatures.Observation) {
 	}
 	if (p.deps.Agent.Channel == "gateway" || p.config.Offline) && o.Flow.Client.IsValid() {
 		f.ClientAddress = o.Flow.Client.Addr().Unmap().String()
+	}
+}
+
+// applicationMatch is match for what an application says.
+func (p *Pipeline) applicationMatch(o *signatures.Observation, room *[signatures.MaxMatches]signatures.Match) []signatures.Match {
+	matches := genai.Match(p.deps.Set, o, room[:0])
+	if matches[0].Signature.ID == "" {
+		p.counters.unknownApplications.Add(1)
+	}
+	p.counters.matches.Add(uint64(len(matches)))
+	return matches
+}
+
+// buildApplication adds what the application says. The host is the agent's: an
+// application on another host shows by its address, as at a gateway, and by the
+// name that it gives its host.
+func (p *Pipeline) buildApplication(f *finding.Finding, o *signatures.Observation, m *signatures.Match) {
+	genai.Fill(f, o, m)
+	if client := o.Flow.Client.Addr().Unmap(); client.IsValid() && !client.IsLoopback() {
+		f.ClientAddress = client.String()
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 
 // counters are totals since New.
 type counters struct {
-	tls, quic, dns, http, flow, process, modelFile, file, otherKind atomic.Uint64
+	tls, quic, dns, http, flow, process, modelFile, file, application, otherKind atomic.Uint64
 
 	unmatched               atomic.Uint64 // observations that matched nothing and stayed on the host
 	matches                 atomic.Uint64
 	modelPlaces             atomic.Uint64 // matches of a model file's place, left to findings of their own
 	formatsWithoutSignature atomic.Uint64
+	unknownApplications     atomic.Uint64 // uses that an application named and no signature knows
 
 	ownerKnown, ownerNoSocket, ownerNoPermission, ownerExited atomic.Uint64
 	ownerNotLocal, ownerUnsupported, ownerReplay, ownerOther  atomic.Uint64
@@ -49,6 +50,8 @@ func (c *counters) ofKind(k signatures.Kind) *atomic.Uint64 {
 		return &c.modelFile
 	case signatures.KindFile:
 		return &c.file
+	case signatures.KindApplication:
+		return &c.application
 	default:
 		return &c.otherKind
 	}
@@ -86,18 +89,19 @@ func (p *Pipeline) Counters() map[string]uint64 {
 		"observations_tls": c.tls.Load(), "observations_quic": c.quic.Load(), "observations_dns": c.dns.Load(),
 		"observations_http": c.http.Load(), "observations_flow": c.flow.Load(),
 		"observations_process": c.process.Load(), "observations_model_file": c.modelFile.Load(),
-		"observations_file": c.file.Load(), "observations_other": c.otherKind.Load(),
+		"observations_file": c.file.Load(), "observations_application": c.application.Load(), "observations_other": c.otherKind.Load(),
 		"unmatched": c.unmatched.Load(), "matches": c.matches.Load(),
 		"model_places": c.modelPlaces.Load(), "formats_without_signature": c.formatsWithoutSignature.Load(),
-		"owner_known":         c.ownerKnown.Load(),
-		"owner_no_socket":     c.ownerNoSocket.Load(),
-		"owner_no_permission": c.ownerNoPermission.Load(),
-		"owner_exited":        c.ownerExited.Load(),
-		"owner_not_local":     c.ownerNotLocal.Load(),
-		"owner_unsupported":   c.ownerUnsupported.Load(),
-		"owner_replay":        c.ownerReplay.Load(),
-		"owner_other":         c.ownerOther.Load(),
-		"folds_open":          uint64(open), "folds_closing": uint64(closing),
+		"unknown_applications": c.unknownApplications.Load(),
+		"owner_known":          c.ownerKnown.Load(),
+		"owner_no_socket":      c.ownerNoSocket.Load(),
+		"owner_no_permission":  c.ownerNoPermission.Load(),
+		"owner_exited":         c.ownerExited.Load(),
+		"owner_not_local":      c.ownerNotLocal.Load(),
+		"owner_unsupported":    c.ownerUnsupported.Load(),
+		"owner_replay":         c.ownerReplay.Load(),
+		"owner_other":          c.ownerOther.Load(),
+		"folds_open":           uint64(open), "folds_closing": uint64(closing),
 		"findings": c.findings.Load(), "finals_unneeded": c.finalsUnneeded.Load(),
 		"early_flushes": c.earlyFlushes.Load(), "clock_jumps": c.clockJumps.Load(),
 		"sink_errors": c.sinkErrors.Load(), "findings_lost": c.lost.Load(), "panics": c.panics.Load(),

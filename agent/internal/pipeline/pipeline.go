@@ -6,7 +6,8 @@
 //	Run:  folds that are new or whose window ended -> sink
 //
 // What matches nothing goes no further than a counter: an unmatched name never
-// leaves the host. A fingerprint's first sighting reaches the sink within two
+// leaves the host. What an application says of itself always matches: where no
+// signature knows what it names, it is an unknown AI service by its own word. A fingerprint's first sighting reaches the sink within two
 // seconds, as revision 1 of a finding; the end of the window brings the final
 // counts as a higher revision of the same finding id, unless nothing was added.
 // Windows are aligned to the wall clock, except that a window never starts at
@@ -23,7 +24,8 @@
 // same file across hosts and names. A model file is reported once, as the
 // model; that its place also fits an app or a store is that thing's own finding.
 //
-// The package may import signatures, proto/finding and agent/internal/sensor.
+// The package may import signatures, proto/finding, proto/genai and
+// agent/internal/sensor.
 // It does not encode, store or send, and knows no sensor.
 package pipeline
 
@@ -129,6 +131,9 @@ func (p *Pipeline) match(o *signatures.Observation, room *[signatures.MaxMatches
 	if o.OS == "" && !isNetwork(o.Kind) {
 		o.OS = p.deps.Agent.OS
 	}
+	if o.Kind == signatures.KindApplication {
+		return p.applicationMatch(o, room)
+	}
 	matches := p.deps.Set.Match(o, room[:0])
 	if o.Kind == signatures.KindModelFile {
 		matches = p.modelMatch(o, matches, room)
@@ -140,9 +145,10 @@ func (p *Pipeline) match(o *signatures.Observation, room *[signatures.MaxMatches
 	return matches
 }
 
-// attribute fills in the process of a matched network observation.
+// attribute fills in the process of a matched network observation, or of the
+// application that spoke over a connection.
 func (p *Pipeline) attribute(o *signatures.Observation) (reason string) {
-	if !isNetwork(o.Kind) {
+	if !isNetwork(o.Kind) && (o.Kind != signatures.KindApplication || !o.Flow.Client.IsValid()) {
 		return ""
 	}
 	if p.deps.Owner == nil {
@@ -160,7 +166,7 @@ func (p *Pipeline) fold(f finding.Finding, at time.Time) {
 		at = p.clock.wall()
 	}
 	at = at.UTC().Round(0)
-	f.FirstSeen, f.LastSeen, f.Count = at, at, 1
+	f.FirstSeen, f.LastSeen, f.Count = at, at, max(1, f.Count)
 	f.Fingerprint = finding.ComputeFingerprint(&f)
 
 	p.mu.Lock()

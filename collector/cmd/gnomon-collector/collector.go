@@ -36,6 +36,7 @@ type collector struct {
 	state     *state.State
 	engine    *engine.Engine
 	store     *store.Store
+	catalogue *signatures.Set
 	line      *ingest.Line
 	judge     *judge.Judge
 	api       *api.Server
@@ -57,6 +58,7 @@ func (c *collector) start(ctx context.Context) error {
 		{"state database", c.openState},
 		{"engine", c.startEngine},
 		{"store", c.openStore},
+		{"catalogue", c.loadCatalogue},
 		{"ingest line", c.startLine},
 		{"judge", c.startJudge},
 		{"tokens", c.writeTokens},
@@ -182,12 +184,21 @@ func (c *collector) openStore(ctx context.Context) (err error) {
 	return c.store.Migrate(ctx)
 }
 
+func (c *collector) loadCatalogue(context.Context) error {
+	list, err := signatures.Load(catalogue.Files)
+	if err != nil {
+		return err
+	}
+	c.catalogue, err = signatures.Compile(list)
+	return err
+}
+
 func (c *collector) startLine(context.Context) (err error) {
 	permanent := func(err error) bool {
 		var p *store.Permanent
 		return errors.As(err, &p)
 	}
-	c.line, err = ingest.New(c.config.Ingest, c.store, permanent, c.telemetry.Meter(), c.log)
+	c.line, err = ingest.New(c.config.Ingest, c.store, c.catalogue, permanent, c.telemetry.Meter(), c.log)
 	if err != nil {
 		return err
 	}
@@ -204,21 +215,13 @@ func (c *collector) startJudge(context.Context) (err error) {
 	return nil
 }
 
-func (c *collector) startAPI(context.Context) error {
-	list, err := signatures.Load(catalogue.Files)
-	if err != nil {
-		return fmt.Errorf("loading the catalogue: %w", err)
-	}
-	set, err := signatures.Compile(list)
-	if err != nil {
-		return fmt.Errorf("compiling the catalogue: %w", err)
-	}
+func (c *collector) startAPI(context.Context) (err error) {
 	findings := query.NewFindings(c.store)
 	services := api.Services{
 		Findings:  findings,
 		Usage:     findings,
 		Verdicts:  query.NewVerdicts(c.store, c.config.Judge.Verdicts.HeadlineOrder),
-		Inventory: declare.NewInventory(c.state, c.config.Judge.Verdicts, set, c.judge.Nudge),
+		Inventory: declare.NewInventory(c.state, c.config.Judge.Verdicts, c.catalogue, c.judge.Nudge),
 		Metrics:   c.telemetry.Handler(),
 		Ready:     c.store.Ping,
 	}
@@ -250,13 +253,13 @@ func tokenRefused(err error) bool {
 	return errors.Is(err, state.ErrTokenUnknown) || errors.Is(err, state.ErrTokenExpired) || errors.Is(err, state.ErrTokenRevoked)
 }
 
-func (c *collector) authenticateAgent(ctx context.Context, token string) error {
+func (c *collector) authenticateAgent(ctx context.Context, token string) (string, error) {
 	known, err := c.state.VerifyToken(ctx, token, time.Now())
 	switch {
 	case tokenRefused(err), err == nil && known.Role != state.RoleAgent:
-		return receive.ErrToken
+		return "", receive.ErrToken
 	}
-	return err
+	return known.ID, err
 }
 
 func (c *collector) authenticateCaller(ctx context.Context, token string) (api.Principal, error) {

@@ -224,7 +224,7 @@ func newFindingsCommand() *cobra.Command {
 		Example: "  gnomon-collector findings --since 1h --sensor network",
 	}, func(c *cobra.Command, l *listFlags) {
 		userAssetFlags(c, l)
-		c.Flags().StringVar(&l.sensor, "sensor", "", "of this sensor: network, process or file")
+		c.Flags().StringVar(&l.sensor, "sensor", "", "of this sensor: network, process, file or application")
 	}, columns, func(ctx context.Context, l *listFlags, f *gnomonv1.Filter) ([]row, bool, error) {
 		client, url, err := l.client()
 		if err != nil {

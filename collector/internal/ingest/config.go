@@ -18,6 +18,9 @@ type Config struct {
 	InsertTimeout time.Duration `yaml:"insert_timeout"`
 	// ClockSkew is how far in the future a finding may lie.
 	ClockSkew time.Duration `yaml:"clock_skew"`
+	// Applications says how the uses are folded that applications report
+	// themselves.
+	Applications Applications `yaml:"applications"`
 }
 
 // Default returns limits that suit a fleet of some thousands of agents.
@@ -28,6 +31,7 @@ func Default() Config {
 		QueueFindings: 200_000,
 		InsertTimeout: 30 * time.Second,
 		ClockSkew:     24 * time.Hour,
+		Applications:  Applications{Window: 5 * time.Minute, MaxFolds: 50_000, MaxAge: 24 * time.Hour},
 	}
 }
 
@@ -45,5 +49,5 @@ func (c Config) Validate() error {
 	case c.ClockSkew < 0:
 		return fmt.Errorf("clock_skew must not be negative, is %s", c.ClockSkew)
 	}
-	return nil
+	return c.Applications.validate()
 }

@@ -2,12 +2,14 @@ package ingest
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/proto/genai"
 	"github.com/gnomon-ai/gnomon/proto/otlpwire"
 )
 
@@ -19,6 +21,10 @@ type decoded struct {
 	// firstProblem is the first refusal in words, for the answer.
 	firstProblem string
 	recovers     int // panics caught
+
+	said    *genai.Builder // what applications say of themselves
+	speaker pcommon.Map    // resource of the records that are read
+	known   bool           // said was told of it
 }
 
 func (d *decoded) reject(reason Reason, problem string) {
@@ -33,10 +39,11 @@ func (d *decoded) reject(reason Reason, problem string) {
 
 // decode reads and validates every record of logs. A record that cannot be
 // taken is counted by reason; it never costs its neighbours.
-func decode(logs plog.Logs, latest time.Time) decoded {
-	d := decoded{findings: make([]finding.Finding, 0, logs.LogRecordCount())}
+func decode(logs plog.Logs, latest time.Time, said *genai.Builder) decoded {
+	d := decoded{findings: make([]finding.Finding, 0, logs.LogRecordCount()), said: said}
 	for _, group := range logs.ResourceLogs().All() {
-		resource := attributes(group.Resource().Attributes())
+		d.speaker, d.known = group.Resource().Attributes(), false
+		resource := attributes(d.speaker)
 		for _, scope := range group.ScopeLogs().All() {
 			for _, record := range scope.LogRecords().All() {
 				d.take(resource, record, latest)
@@ -78,7 +85,46 @@ func (d *decoded) take(resource otlpwire.Attributes, record plog.LogRecord, late
 		}
 		d.coverage = append(d.coverage, c)
 	default:
+		if d.listen(record) {
+			return
+		}
 		d.reject(ReasonForeignEvent, fmt.Sprintf("event name %q: %v", record.EventName(), otlpwire.ErrForeign))
+	}
+}
+
+// listen reads a record of another's; it reports whether an application says in
+// it which AI it uses.
+func (d *decoded) listen(record plog.LogRecord) bool {
+	if !d.known {
+		d.said.Resource(texts(d.speaker))
+		d.known = true
+	}
+	at := record.Timestamp()
+	if at == 0 {
+		at = record.ObservedTimestamp()
+	}
+	var begun time.Time
+	if at > 0 && at < 1<<62 {
+		begun = at.AsTime()
+	}
+	return d.said.Record(texts(record.Attributes()), begun)
+}
+
+// texts are the attributes whose values are texts or whole numbers.
+func texts(m pcommon.Map) genai.Attributes {
+	return func(yield func(key, text string) bool) {
+		for key, v := range m.All() {
+			var text string
+			switch v.Type() {
+			case pcommon.ValueTypeStr:
+				text = v.Str()
+			case pcommon.ValueTypeInt:
+				text = strconv.FormatInt(v.Int(), 10)
+			}
+			if !yield(key, text) {
+				return
+			}
+		}
 	}
 }
 

@@ -2,12 +2,15 @@
 //
 //	OTLP --> decode --> limits --> validate --> group commit --> insert is durable --> reply OK
 //
+// What applications say of their own use of AI joins it before the group commit,
+// where it is matched and folded (uses.go).
+//
 // This file reads top to bottom in that order. The line holds nothing that was
 // acknowledged: a request waits until the insert that carries it is durable,
 // and requests that wait together share one insert. Overload has one answer,
 // ErrOverloaded; there is no buffer without bound.
 //
-// It may import proto and the OTLP data library. It does not know how a
+// It may import proto, signatures and the OTLP data library. It does not know how a
 // request arrived (receive), what a store is made of (store), or what is
 // sanctioned (reconcile).
 package ingest
@@ -17,13 +20,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/proto/genai"
+	"github.com/gnomon-ai/gnomon/signatures"
 )
 
 // Store keeps findings. Both calls return nil only when the rows are durable.
@@ -55,6 +62,10 @@ type Line struct {
 	log       *slog.Logger
 	metrics   *metrics
 	now       func() time.Time
+	catalogue *signatures.Set
+	reader    *genai.Reader
+	run       string // names this run of the collector
+	folds     *folds // of the goroutine that inserts
 
 	mu      sync.Mutex
 	waiting []*request // in order of arrival
@@ -67,21 +78,24 @@ type Line struct {
 type request struct {
 	findings []finding.Finding
 	coverage []finding.Coverage
-	refused  int        // records that the store refused for good
-	done     chan error // buffered: the insert never waits for its caller
+	told     []finding.Finding // what applications say, still to be folded
+	gone     atomic.Bool       // the sender left, and is going to repeat what applications say
+	refused  int               // records that the store refused for good
+	done     chan error        // buffered: the insert never waits for its caller
 }
 
-func (r *request) size() int { return len(r.findings) + len(r.coverage) }
+func (r *request) size() int { return len(r.findings) + len(r.coverage) + len(r.told) }
 
-// New returns a line over store. permanent tells an insert error that no
+// New returns a line over store. catalogue says which AI applications mean. permanent tells an insert error that no
 // repetition will mend from one that time may.
-func New(config Config, store Store, permanent func(error) bool, meter metric.Meter, log *slog.Logger) (*Line, error) {
+func New(config Config, store Store, catalogue *signatures.Set, permanent func(error) bool, meter metric.Meter, log *slog.Logger) (*Line, error) {
 	m, err := newMetrics(meter)
 	if err != nil {
 		return nil, err
 	}
 	return &Line{
 		config: config, store: store, permanent: permanent, log: log, metrics: m, now: time.Now,
+		catalogue: catalogue, reader: genai.NewReader(genai.DefaultLimits()), run: newRun(), folds: newFolds(config.Applications),
 		wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -89,38 +103,48 @@ func New(config Config, store Store, permanent func(error) bool, meter metric.Me
 // Accept takes one request and returns when its records are durable. Records
 // that can never be taken are counted in Result; an error means that none of
 // them is known to be stored and that the sender is to repeat the request.
-func (l *Line) Accept(ctx context.Context, logs plog.Logs) (Result, error) {
-	d := decode(logs, l.now().Add(l.config.ClockSkew))
+func (l *Line) Accept(ctx context.Context, source Source, logs plog.Logs) (Result, error) {
+	d := decode(logs, l.now().Add(l.config.ClockSkew), l.reader.Builder())
 	l.metrics.recovers.Add(ctx, int64(d.recovers))
 	l.metrics.reject(ctx, d.rejected)
 	result := Result{Problem: d.firstProblem}
 	for _, n := range d.rejected {
 		result.Rejected += n
 	}
-	r := &request{findings: d.findings, coverage: d.coverage, done: make(chan error, 1)}
+	said := d.said.Batch()
+	l.metrics.application(ctx, said.Stats)
+	r := &request{findings: d.findings, coverage: d.coverage, told: l.tell(ctx, source, said.Uses), done: make(chan error, 1)}
 	if r.size() == 0 {
 		return result, nil
 	}
-	if err := l.enqueue(r); err != nil {
-		l.metrics.refuse(ctx, refusal(err))
+	if err := l.wait(ctx, r); err != nil {
 		return Result{}, err
-	}
-	select {
-	case err := <-r.done:
-		if err != nil {
-			l.metrics.refuse(ctx, refusal(err))
-			return Result{}, err
-		}
-	case <-ctx.Done():
-		l.metrics.refuse(ctx, "sender_gone")
-		return Result{}, fmt.Errorf("waiting for the insert: %w", ctx.Err())
 	}
 	if r.refused > 0 && result.Problem == "" {
 		result.Problem = string(ReasonStore)
 	}
 	result.Rejected += r.refused
-	result.Accepted = r.size() - r.refused
+	result.Accepted = len(r.findings) + len(r.coverage) + int(said.Stats.Named) - r.refused
 	return result, nil
+}
+
+// wait puts r in line and returns when it is durable.
+func (l *Line) wait(ctx context.Context, r *request) error {
+	if err := l.enqueue(r); err != nil {
+		l.metrics.refuse(ctx, refusal(err))
+		return err
+	}
+	select {
+	case err := <-r.done:
+		if err != nil {
+			l.metrics.refuse(ctx, refusal(err))
+		}
+		return err
+	case <-ctx.Done():
+		r.gone.Store(true)
+		l.metrics.refuse(ctx, "sender_gone")
+		return fmt.Errorf("waiting for the insert: %w", ctx.Err())
+	}
 }
 
 // enqueue puts r in line for the next insert, or refuses it. A request larger
@@ -240,17 +264,30 @@ func (l *Line) insert(batch []*request) []error {
 func (l *Line) insertTogether(ctx context.Context, batch []*request) error {
 	var all request
 	if len(batch) == 1 {
-		all = request{findings: batch[0].findings, coverage: batch[0].coverage}
+		all.findings, all.coverage = batch[0].findings, batch[0].coverage
 	} else {
 		for _, r := range batch {
 			all.findings = append(all.findings, r.findings...)
 			all.coverage = append(all.coverage, r.coverage...)
 		}
 	}
+	for _, r := range batch {
+		if !r.gone.Load() {
+			all.told = append(all.told, r.told...)
+		}
+	}
+	rows, early := l.folds.stage(all.told, l.now())
+	if early {
+		l.metrics.foldsEarly.Add(ctx, 1)
+	}
+	l.metrics.doubtful.Add(ctx, int64(l.folds.doubtful))
+	l.folds.doubtful = 0
+	all.findings = slices.Concat(all.findings, rows)
 	if err := l.insertRows(ctx, &all); err != nil {
 		l.metrics.insert(ctx, "failed")
 		return err
 	}
+	l.folds.commit(rows)
 	l.metrics.insert(ctx, "ok")
 	l.metrics.batch.Record(ctx, int64(len(all.findings)))
 	l.metrics.accept(ctx, len(all.findings), len(all.coverage))
@@ -275,7 +312,7 @@ func (l *Line) insertRows(ctx context.Context, r *request) error {
 // until the rows that the store refuses stand alone: they are counted and
 // dropped, and nothing else is.
 func (l *Line) insertAlone(ctx context.Context, r *request) error {
-	part := &request{findings: r.findings, coverage: r.coverage}
+	part := &request{findings: r.findings, coverage: r.coverage, told: r.told}
 	err := l.insertTogether(ctx, []*request{part})
 	switch {
 	case err == nil:
@@ -288,13 +325,17 @@ func (l *Line) insertAlone(ctx context.Context, r *request) error {
 		r.refused++
 		return nil
 	}
-	f, c := len(r.findings)/2, len(r.coverage)/2
-	if f+c == 0 { // one of each, or one finding and some coverage: part the kinds
+	f, c, t := len(r.findings)/2, len(r.coverage)/2, len(r.told)/2
+	switch {
+	case f+c+t > 0:
+	case len(r.findings) > 0: // at most one of each kind: part the kinds
 		f = len(r.findings)
+	default:
+		c = len(r.coverage)
 	}
 	halves := [2]*request{
-		{findings: r.findings[:f], coverage: r.coverage[:c]},
-		{findings: r.findings[f:], coverage: r.coverage[c:]},
+		{findings: r.findings[:f], coverage: r.coverage[:c], told: r.told[:t]},
+		{findings: r.findings[f:], coverage: r.coverage[c:], told: r.told[t:]},
 	}
 	for _, half := range halves {
 		if err := l.insertAlone(ctx, half); err != nil {

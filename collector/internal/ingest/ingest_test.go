@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/proto/genai"
 	"github.com/gnomon-ai/gnomon/proto/otlpwire"
 )
 
@@ -33,6 +34,8 @@ var (
 type faultyStore struct {
 	mu      sync.Mutex
 	rows    map[string]int
+	kept    map[string]finding.Finding // as the store's engine keeps them: the highest revision
+	lies    bool                       // rows are stored, and the insert fails all the same
 	inserts int
 	down    bool
 	gate    chan struct{} // where set, an insert waits for a token
@@ -60,6 +63,12 @@ func (s *faultyStore) InsertFindings(ctx context.Context, list []finding.Finding
 	}
 	for _, f := range list {
 		s.rows[f.ID]++
+		if f.Revision >= s.kept[f.ID].Revision {
+			s.kept[f.ID] = f
+		}
+	}
+	if s.lies {
+		return errDown
 	}
 	return nil
 }
@@ -99,10 +108,13 @@ func start(t *testing.T, change func(*Config), store *faultyStore) *harness {
 		t.Fatal(err)
 	}
 	store.rows = map[string]int{}
+	if store.kept == nil {
+		store.kept = map[string]finding.Finding{}
+	}
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	permanent := func(err error) bool { return errors.Is(err, errRow) }
-	line, err := New(config, store, permanent, meter, slog.New(slog.DiscardHandler))
+	line, err := New(config, store, testCatalogue(t), permanent, meter, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +191,7 @@ func logsFrom(t *testing.T, data []byte) plog.Logs {
 
 func TestAcceptReturnsWhenStored(t *testing.T) {
 	h := start(t, nil, &faultyStore{})
-	result, err := h.Accept(t.Context(), logsOf(t, good(1), good(2)))
+	result, err := h.Accept(t.Context(), testSource(), logsOf(t, good(1), good(2)))
 	if err != nil || result != (Result{Accepted: 2}) {
 		t.Fatal(result, err)
 	}
@@ -193,7 +205,7 @@ func TestAcceptReturnsWhenStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, err := h.Accept(t.Context(), logsFrom(t, data)); err != nil || result.Accepted != 1 {
+	if result, err := h.Accept(t.Context(), testSource(), logsFrom(t, data)); err != nil || result.Accepted != 1 {
 		t.Fatal(result, err)
 	}
 	if n := h.counter(t, "accepted", "finding"); n != 2 {
@@ -215,7 +227,7 @@ func TestWaitingRequestsShareAnInsert(t *testing.T) {
 	for i := range senders {
 		logs := logsOf(t, good(i))
 		sending.Go(func() {
-			if _, err := h.Accept(t.Context(), logs); err != nil {
+			if _, err := h.Accept(t.Context(), testSource(), logs); err != nil {
 				t.Error(err)
 			}
 		})
@@ -243,9 +255,9 @@ func TestOverloadIsRefusedAndPasses(t *testing.T) {
 	h := start(t, func(c *Config) { c.BatchFindings, c.QueueFindings = 2, 2 }, store)
 	first := make(chan error, 1)
 	logs := logsOf(t, good(1), good(2))
-	go func() { _, err := h.Accept(context.Background(), logs); first <- err }()
+	go func() { _, err := h.Accept(context.Background(), testSource(), logs); first <- err }()
 	waitFor(t, func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.queued == 2 })
-	if _, err := h.Accept(t.Context(), logsOf(t, good(3))); !errors.Is(err, ErrOverloaded) {
+	if _, err := h.Accept(t.Context(), testSource(), logsOf(t, good(3))); !errors.Is(err, ErrOverloaded) {
 		t.Errorf("got %v, want ErrOverloaded", err)
 	}
 	if n := h.counter(t, "refused", "overloaded"); n != 1 {
@@ -256,7 +268,7 @@ func TestOverloadIsRefusedAndPasses(t *testing.T) {
 		t.Error(err)
 	}
 	// One request above the whole bound still passes when nothing waits.
-	if result, err := h.Accept(t.Context(), logsOf(t, good(4), good(5), good(6))); err != nil || result.Accepted != 3 {
+	if result, err := h.Accept(t.Context(), testSource(), logsOf(t, good(4), good(5), good(6))); err != nil || result.Accepted != 3 {
 		t.Error(result, err)
 	}
 }
@@ -264,7 +276,7 @@ func TestOverloadIsRefusedAndPasses(t *testing.T) {
 func TestStoreThatIsDownAsksForRepetition(t *testing.T) {
 	store := &faultyStore{down: true}
 	h := start(t, nil, store)
-	if _, err := h.Accept(t.Context(), logsOf(t, good(1))); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errDown) {
+	if _, err := h.Accept(t.Context(), testSource(), logsOf(t, good(1))); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errDown) {
 		t.Errorf("got %v, want ErrUnavailable with its cause", err)
 	}
 	if n := h.counter(t, "refused", "store_unavailable"); n != 1 {
@@ -276,7 +288,7 @@ func TestStoreThatIsDownAsksForRepetition(t *testing.T) {
 	store.mu.Lock()
 	store.down = false
 	store.mu.Unlock()
-	if _, err := h.Accept(t.Context(), logsOf(t, good(1))); err != nil {
+	if _, err := h.Accept(t.Context(), testSource(), logsOf(t, good(1))); err != nil {
 		t.Error(err)
 	}
 }
@@ -292,7 +304,7 @@ func TestRowThatTheStoreRefusesCostsNoOther(t *testing.T) {
 	results := make(chan Result, 2)
 	for _, logs := range []plog.Logs{logsOf2(t, list), logsOf(t, good(100))} {
 		go func() {
-			result, err := h.Accept(context.Background(), logs)
+			result, err := h.Accept(context.Background(), testSource(), logs)
 			if err != nil {
 				t.Error(err)
 			}
@@ -335,7 +347,7 @@ func TestEveryReasonForRefusal(t *testing.T) {
 		bad := good(1)
 		change(&bad)
 		before := h.counter(t, "rejected", string(want))
-		result, err := h.Accept(t.Context(), logsOf2(t, []finding.Finding{good(2), bad, good(3)}))
+		result, err := h.Accept(t.Context(), testSource(), logsOf2(t, []finding.Finding{good(2), bad, good(3)}))
 		if err != nil || result.Rejected != 1 || result.Accepted != 2 || !strings.Contains(result.Problem, string(want)) {
 			t.Errorf("%s: %+v %v", want, result, err)
 		}
@@ -365,7 +377,7 @@ func TestFieldsEventsAndCoverageAreChecked(t *testing.T) {
 		t.Helper()
 		logs := logsOf(t, good(1))
 		change(logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
-		result, err := h.Accept(t.Context(), logs)
+		result, err := h.Accept(t.Context(), testSource(), logs)
 		if err != nil || result.Rejected != 1 || result.Accepted != 0 {
 			t.Errorf("%s: %+v %v", want, result, err)
 		}
@@ -384,7 +396,7 @@ func TestStoppingRefusesNewAndStoresWaiting(t *testing.T) {
 	h := start(t, nil, store)
 	first := make(chan error, 1)
 	logs := logsOf(t, good(1))
-	go func() { _, err := h.Accept(context.Background(), logs); first <- err }()
+	go func() { _, err := h.Accept(context.Background(), testSource(), logs); first <- err }()
 	waitFor(t, func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.queued == 1 })
 	stopped := make(chan struct{})
 	go func() { h.stop(); close(stopped) }()
@@ -393,7 +405,7 @@ func TestStoppingRefusesNewAndStoresWaiting(t *testing.T) {
 		t.Errorf("a waiting request got %v", err)
 	}
 	<-stopped
-	if _, err := h.Accept(t.Context(), logsOf(t, good(2))); !errors.Is(err, ErrStopping) {
+	if _, err := h.Accept(t.Context(), testSource(), logsOf(t, good(2))); !errors.Is(err, ErrStopping) {
 		t.Errorf("got %v, want ErrStopping", err)
 	}
 	if n := h.counter(t, "refused", "stopping"); n != 1 {
@@ -406,7 +418,7 @@ func TestSenderThatLeavesIsCounted(t *testing.T) {
 	h := start(t, nil, store)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if _, err := h.Accept(ctx, logsOf(t, good(1))); !errors.Is(err, context.Canceled) {
+	if _, err := h.Accept(ctx, testSource(), logsOf(t, good(1))); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	close(store.gate)
@@ -433,6 +445,9 @@ func TestConfig(t *testing.T) {
 	f(func(c *Config) { c.QueueFindings = 1 }, "queue_findings")
 	f(func(c *Config) { c.InsertTimeout = 0 }, "insert_timeout")
 	f(func(c *Config) { c.ClockSkew = -1 }, "clock_skew")
+	f(func(c *Config) { c.Applications.Window = 0 }, "applications.window")
+	f(func(c *Config) { c.Applications.MaxFolds = 0 }, "applications.max_folds")
+	f(func(c *Config) { c.Applications.MaxAge = 0 }, "applications.max_age")
 }
 
 // FuzzDecode holds that nothing panics, that every record is either taken or
@@ -455,11 +470,11 @@ func FuzzDecode(f *testing.F) {
 		if request.UnmarshalProto(data) != nil {
 			return
 		}
-		d := decode(request.Logs(), latest)
+		d := decode(request.Logs(), latest, genai.NewReader(genai.DefaultLimits()).Builder())
 		if d.recovers > 0 {
 			t.Fatalf("panicked: %s", d.firstProblem)
 		}
-		total := len(d.findings) + len(d.coverage)
+		total := len(d.findings) + len(d.coverage) + int(d.said.Batch().Stats.Named)
 		for _, n := range d.rejected {
 			total += n
 		}
@@ -491,7 +506,7 @@ func BenchmarkDecode(b *testing.B) {
 		if err := request.UnmarshalProto(data); err != nil {
 			b.Fatal(err)
 		}
-		if d := decode(request.Logs(), time.Now()); len(d.findings) != len(list) {
+		if d := decode(request.Logs(), time.Now(), genai.NewReader(genai.DefaultLimits()).Builder()); len(d.findings) != len(list) {
 			b.Fatal(d.rejected)
 		}
 	}

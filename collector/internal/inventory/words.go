@@ -88,10 +88,14 @@ const (
 	ChannelEndpoint Channel = "endpoint"
 	ChannelServer   Channel = "server"
 	ChannelGateway  Channel = "gateway"
+	// ChannelApplication is what applications report to the collector themselves.
+	ChannelApplication Channel = "application"
 )
 
 // Channels lists every channel.
-func Channels() []Channel { return []Channel{ChannelEndpoint, ChannelServer, ChannelGateway} }
+func Channels() []Channel {
+	return []Channel{ChannelEndpoint, ChannelServer, ChannelGateway, ChannelApplication}
+}
 
 // PaperState is the state of an agreement or a data processing agreement.
 type PaperState string

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // senders may compress
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -30,18 +31,21 @@ func (r *Receiver) newGRPCServer(certificates *tls.Config) *grpc.Server {
 		// not decoded.
 		grpc.InTapHandle(r.tap),
 		grpc.UnaryInterceptor(r.bound),
+		grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}),
 	}
 	if certificates != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(certificates)))
 	}
 	server := grpc.NewServer(options...)
 	plogotlp.RegisterGRPCServer(server, &grpcLogs{receiver: r})
+	r.registerTraces(server)
 	return server
 }
 
 // tap lets a request pass that bears a good token.
 func (r *Receiver) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
-	return ctx, r.authenticateGRPC(ctx, info.Header)
+	id, err := r.authenticateGRPC(ctx, info.Header)
+	return context.WithValue(ctx, sourceKey{}, id), err
 }
 
 // bound ends a request that takes too long.
@@ -51,28 +55,28 @@ func (r *Receiver) bound(ctx context.Context, request any, _ *grpc.UnaryServerIn
 	return next(ctx, request)
 }
 
-func (r *Receiver) authenticateGRPC(ctx context.Context, header metadata.MD) error {
+func (r *Receiver) authenticateGRPC(ctx context.Context, header metadata.MD) (id string, err error) {
 	values := header.Get("authorization")
 	if len(values) != 1 {
 		r.count(ctx, "grpc", "no_token")
-		return status.Error(codes.Unauthenticated, errNoToken.Error())
+		return "", status.Error(codes.Unauthenticated, errNoToken.Error())
 	}
 	token, isBearer := bearer(values[0])
 	if !isBearer {
 		r.count(ctx, "grpc", "no_token")
-		return status.Error(codes.Unauthenticated, errNoToken.Error())
+		return "", status.Error(codes.Unauthenticated, errNoToken.Error())
 	}
-	err := r.authenticate(ctx, token)
+	id, err = r.authenticate(ctx, token)
 	switch {
 	case err == nil:
-		return nil
+		return id, nil
 	case errors.Is(err, ErrToken):
 		r.count(ctx, "grpc", "bad_token")
-		return status.Error(codes.Unauthenticated, ErrToken.Error())
+		return "", status.Error(codes.Unauthenticated, ErrToken.Error())
 	}
 	r.count(ctx, "grpc", "retry")
 	r.log.Error("cannot check a token", "error", err)
-	return r.retryStatus(codes.Unavailable, "tokens cannot be checked at the moment")
+	return "", r.retryStatus(codes.Unavailable, "tokens cannot be checked at the moment")
 }
 
 // grpcLogs is the OTLP logs service.
@@ -84,7 +88,7 @@ type grpcLogs struct {
 // Export implements the service.
 func (g *grpcLogs) Export(ctx context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
 	response := plogotlp.NewExportResponse()
-	result, err := g.receiver.accept(ctx, "grpc", request.Logs())
+	result, err := g.receiver.accept(ctx, "grpc", grpcSource(ctx), request.Logs())
 	if err != nil {
 		return response, g.receiver.grpcError(err)
 	}

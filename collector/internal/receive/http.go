@@ -28,11 +28,10 @@ const (
 func (r *Receiver) newHTTPServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/logs", r.serveLogs)
-	for _, other := range []string{"POST /v1/metrics", "POST /v1/traces"} {
-		mux.HandleFunc(other, func(w http.ResponseWriter, q *http.Request) {
-			r.answerError(w, q, typeProtobuf, http.StatusNotFound, codes.Unimplemented, "this collector takes logs alone")
-		})
-	}
+	mux.HandleFunc("POST /v1/traces", r.serveTraces)
+	mux.HandleFunc("POST /v1/metrics", func(w http.ResponseWriter, q *http.Request) {
+		r.answerError(w, q, typeProtobuf, http.StatusNotFound, codes.Unimplemented, "this collector takes logs and traces alone")
+	})
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -44,14 +43,8 @@ func (r *Receiver) newHTTPServer() *http.Server {
 }
 
 func (r *Receiver) serveLogs(w http.ResponseWriter, q *http.Request) {
-	mediaType, _, err := mime.ParseMediaType(q.Header.Get("Content-Type"))
-	if err != nil || (mediaType != typeProtobuf && mediaType != typeJSON) {
-		r.count(q.Context(), "http", "bad_type")
-		r.answerError(w, q, typeProtobuf, http.StatusUnsupportedMediaType, codes.InvalidArgument,
-			"the content type must be "+typeProtobuf+" or "+typeJSON)
-		return
-	}
-	if !r.authenticateHTTP(w, q, mediaType) {
+	mediaType, source, ok := r.admit(w, q)
+	if !ok {
 		return
 	}
 	request, ok := r.readRequest(w, q, mediaType)
@@ -60,26 +53,40 @@ func (r *Receiver) serveLogs(w http.ResponseWriter, q *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(q.Context(), r.config.RequestTimeout)
 	defer cancel()
-	result, err := r.accept(ctx, "http", request.Logs())
+	result, err := r.accept(ctx, "http", source, request.Logs())
 	if err != nil {
 		code, retry := classify(err)
-		r.answerError(w, q, mediaType, httpStatus(code, retry), code, err.Error())
+		r.answerError(w, q, mediaType, httpStatus(err, code, retry), code, err.Error())
 		return
 	}
 	r.answerOK(w, mediaType, result)
 }
 
-func (r *Receiver) authenticateHTTP(w http.ResponseWriter, q *http.Request, mediaType string) bool {
+// admit checks type and token of a request before anything of its body is read.
+func (r *Receiver) admit(w http.ResponseWriter, q *http.Request) (mediaType string, source ingest.Source, ok bool) {
+	mediaType, _, err := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	if err != nil || (mediaType != typeProtobuf && mediaType != typeJSON) {
+		r.count(q.Context(), "http", "bad_type")
+		r.answerError(w, q, typeProtobuf, http.StatusUnsupportedMediaType, codes.InvalidArgument,
+			"the content type must be "+typeProtobuf+" or "+typeJSON)
+		return "", source, false
+	}
+	source.Address = hostOf(q.RemoteAddr)
+	source.ID, ok = r.authenticateHTTP(w, q, mediaType)
+	return mediaType, source, ok
+}
+
+func (r *Receiver) authenticateHTTP(w http.ResponseWriter, q *http.Request, mediaType string) (id string, ok bool) {
 	token, isBearer := bearer(q.Header.Get("Authorization"))
 	if !isBearer {
 		r.count(q.Context(), "http", "no_token")
 		r.answerError(w, q, mediaType, http.StatusUnauthorized, codes.Unauthenticated, errNoToken.Error())
-		return false
+		return "", false
 	}
-	err := r.authenticate(q.Context(), token)
+	id, err := r.authenticate(q.Context(), token)
 	switch {
 	case err == nil:
-		return true
+		return id, true
 	case errors.Is(err, ErrToken):
 		r.count(q.Context(), "http", "bad_token")
 		r.answerError(w, q, mediaType, http.StatusUnauthorized, codes.Unauthenticated, ErrToken.Error())
@@ -88,29 +95,37 @@ func (r *Receiver) authenticateHTTP(w http.ResponseWriter, q *http.Request, medi
 		r.log.Error("cannot check a token", "error", err)
 		r.answerError(w, q, mediaType, http.StatusServiceUnavailable, codes.Unavailable, "tokens cannot be checked at the moment")
 	}
-	return false
+	return "", false
 }
 
-// readRequest reads and decodes the body, never more of it than is allowed.
+// takeBody reads the body, never more of it than is allowed.
+func (r *Receiver) takeBody(w http.ResponseWriter, q *http.Request, mediaType string) ([]byte, bool) {
+	body, err := r.readBody(q)
+	if err == nil {
+		return body, true
+	}
+	status, outcome := http.StatusBadRequest, "bad_body"
+	var large *tooLarge
+	if errors.As(err, &large) {
+		status, outcome = http.StatusRequestEntityTooLarge, "too_large"
+	}
+	r.count(q.Context(), "http", outcome)
+	r.answerError(w, q, mediaType, status, codes.InvalidArgument, err.Error())
+	return nil, false
+}
+
+// readRequest reads and decodes a logs request.
 func (r *Receiver) readRequest(w http.ResponseWriter, q *http.Request, mediaType string) (plogotlp.ExportRequest, bool) {
 	request := plogotlp.NewExportRequest()
-	body, err := r.readBody(q)
-	if err != nil {
-		code, status, outcome := codes.InvalidArgument, http.StatusBadRequest, "bad_body"
-		var large *tooLarge
-		if errors.As(err, &large) {
-			status, outcome = http.StatusRequestEntityTooLarge, "too_large"
-		}
-		r.count(q.Context(), "http", outcome)
-		r.answerError(w, q, mediaType, status, code, err.Error())
+	body, ok := r.takeBody(w, q, mediaType)
+	if !ok {
 		return request, false
 	}
+	decode := request.UnmarshalProto
 	if mediaType == typeJSON {
-		err = request.UnmarshalJSON(body)
-	} else {
-		err = request.UnmarshalProto(body)
+		decode = request.UnmarshalJSON
 	}
-	if err != nil {
+	if err := decode(body); err != nil {
 		r.count(q.Context(), "http", "bad_body")
 		r.answerError(w, q, mediaType, http.StatusBadRequest, codes.InvalidArgument, fmt.Sprintf("the body is no OTLP logs request: %v", err))
 		return request, false
@@ -196,17 +211,25 @@ func (r *Receiver) write(w http.ResponseWriter, mediaType string, httpStatus int
 // sender is to repeat the request.
 func classify(err error) (code codes.Code, retry bool) {
 	var large *tooLarge
+	var bad *malformed
 	switch {
-	case errors.As(err, &large):
+	case errors.As(err, &large), errors.As(err, &bad):
 		return codes.InvalidArgument, false
+	case errors.Is(err, errFault):
+		return codes.Internal, false
 	case errors.Is(err, ingest.ErrOverloaded):
 		return codes.ResourceExhausted, true
 	}
 	return codes.Unavailable, true
 }
 
-func httpStatus(code codes.Code, retry bool) int {
+func httpStatus(err error, code codes.Code, retry bool) int {
+	var bad *malformed
 	switch {
+	case errors.As(err, &bad):
+		return http.StatusBadRequest
+	case code == codes.Internal:
+		return http.StatusInternalServerError
 	case code == codes.ResourceExhausted:
 		return http.StatusTooManyRequests
 	case retry:

@@ -1,11 +1,12 @@
-// Package receive takes OTLP logs over gRPC and HTTP and hands them to the
-// line. It authenticates every request with a bearer token, bounds what it
+// Package receive takes OTLP logs and traces over gRPC and HTTP and hands to
+// the line what they say: logs as they are, for agents send findings so; of
+// traces the uses of AI that applications report in them. It authenticates every request with a bearer token, bounds what it
 // reads, and turns the line's errors into the answers that OTLP senders
 // understand (https://opentelemetry.io/docs/specs/otlp/).
 //
-// It may import the OTLP data library, gRPC and net/http. It does not look
-// into records (ingest) and keeps no tokens (state): both are handed in. It
-// takes logs alone; metrics and traces are answered with "unimplemented".
+// It may import the OTLP data library, proto/genai, gRPC and net/http. It does
+// not look into log records (ingest) and keeps no tokens (state): both are
+// handed in. Metrics are answered with "unimplemented".
 package receive
 
 import (
@@ -26,16 +27,19 @@ import (
 
 	"github.com/gnomon-ai/gnomon/collector/internal/ingest"
 	"github.com/gnomon-ai/gnomon/collector/internal/listen"
+	"github.com/gnomon-ai/gnomon/proto/genai"
 )
 
 // Line takes decoded requests; *ingest.Line is one.
 type Line interface {
-	Accept(ctx context.Context, logs plog.Logs) (ingest.Result, error)
+	Accept(ctx context.Context, source ingest.Source, logs plog.Logs) (ingest.Result, error)
+	AcceptUses(ctx context.Context, source ingest.Source, batch genai.Batch) (ingest.Result, error)
 }
 
-// Authenticate returns nil for a token that may send findings. An error that
-// is no ErrToken means that nobody knows: the sender is to try again.
-type Authenticate func(ctx context.Context, token string) error
+// Authenticate returns the id of a token that may send findings; the id is no
+// secret. An error that is no ErrToken means that nobody knows: the sender is to
+// try again.
+type Authenticate func(ctx context.Context, token string) (id string, err error)
 
 // ErrToken refuses a token for good.
 var ErrToken = errors.New("the token is unknown, expired or revoked, or may not send findings")
@@ -50,6 +54,7 @@ type Receiver struct {
 	authenticate Authenticate
 	log          *slog.Logger
 	requests     metric.Int64Counter
+	reader       *genai.Reader
 
 	grpcServer *grpc.Server
 	httpServer *http.Server
@@ -64,7 +69,9 @@ func New(config Config, line Line, authenticate Authenticate, meter metric.Meter
 	if err != nil {
 		return nil, fmt.Errorf("making instruments: %w", err)
 	}
-	return &Receiver{config: config, line: line, authenticate: authenticate, log: log, requests: requests}, nil
+	limits := genai.DefaultLimits()
+	limits.Records = config.MaxRecords
+	return &Receiver{config: config, line: line, authenticate: authenticate, log: log, requests: requests, reader: genai.NewReader(limits)}, nil
 }
 
 // Start listens and serves until Stop. failed is called once for each server
@@ -136,13 +143,13 @@ func (r *Receiver) Stop(ctx context.Context) {
 	r.serving.Wait()
 }
 
-// accept is what both transports do with a decoded request.
-func (r *Receiver) accept(ctx context.Context, transport string, logs plog.Logs) (ingest.Result, error) {
+// accept is what both transports do with a decoded logs request.
+func (r *Receiver) accept(ctx context.Context, transport string, source ingest.Source, logs plog.Logs) (ingest.Result, error) {
 	if n := logs.LogRecordCount(); n > r.config.MaxRecords {
 		r.count(ctx, transport, "too_many_records")
 		return ingest.Result{}, &tooLarge{fmt.Sprintf("the request has %d records, at most %d are taken: send smaller requests", n, r.config.MaxRecords)}
 	}
-	result, err := r.line.Accept(ctx, logs)
+	result, err := r.line.Accept(ctx, source, logs)
 	switch {
 	case err != nil:
 		r.count(ctx, transport, "retry")

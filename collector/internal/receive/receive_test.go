@@ -32,6 +32,7 @@ import (
 
 	"github.com/gnomon-ai/gnomon/collector/internal/ingest"
 	"github.com/gnomon-ai/gnomon/collector/internal/listen"
+	"github.com/gnomon-ai/gnomon/proto/genai"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,11 +43,14 @@ type scriptedLine struct {
 	answer  error
 	reject  int
 	records int
+	source  ingest.Source
+	batches []genai.Batch
 }
 
-func (s *scriptedLine) Accept(_ context.Context, logs plog.Logs) (ingest.Result, error) {
+func (s *scriptedLine) Accept(_ context.Context, source ingest.Source, logs plog.Logs) (ingest.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.source = source
 	if s.answer != nil {
 		return ingest.Result{}, s.answer
 	}
@@ -74,14 +78,14 @@ const goodToken = "gnt_good"
 
 var errDatabase = errors.New("database is locked")
 
-func authenticate(_ context.Context, token string) error {
+func authenticate(_ context.Context, token string) (string, error) {
 	switch token {
 	case goodToken:
-		return nil
+		return "tok1", nil
 	case "gnt_unsure":
-		return errDatabase
+		return "", errDatabase
 	}
-	return ErrToken
+	return "", ErrToken
 }
 
 type harness struct {
@@ -175,7 +179,12 @@ type answer struct {
 
 func (h *harness) post(t *testing.T, body []byte, header map[string]string) answer {
 	t.Helper()
-	q, err := http.NewRequest(http.MethodPost, "http://"+h.http+"/v1/logs", bytes.NewReader(body))
+	return h.postTo(t, "/v1/logs", body, header)
+}
+
+func (h *harness) postTo(t *testing.T, path string, body []byte, header map[string]string) answer {
+	t.Helper()
+	q, err := http.NewRequest(http.MethodPost, "http://"+h.http+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

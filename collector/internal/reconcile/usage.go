@@ -23,7 +23,7 @@ type Usage struct {
 	HostLabels map[string]string // from the directory; nil is unknown, empty is known to have none
 	Addresses  []netip.Addr      // of the host, as seen; all of them must lie in a scope's networks
 	Network    netip.Prefix      // of the host, from the directory; counts where no address was seen
-	Channel    string            // endpoint, server or gateway
+	Channel    string            // endpoint, server, gateway or application
 	Region     string
 	User       string
 	Groups     []string // from the directory; nil is unknown, empty is known to be in none

@@ -194,6 +194,15 @@ func TestApplicationsReportThemselves(t *testing.T) {
 	if channels["endpoint"] == 0 || channels["application"] == 0 || len(channels) != 2 {
 		t.Errorf("channels %v", channels)
 	}
+	if rows, err = c.rows("usage"); err != nil || len(rows) != len(want) {
+		t.Fatalf("%d usages, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		channel := map[bool]string{true: "[endpoint]", false: "[application]"}[row["host"] == host]
+		if fmt.Sprint(row["sensors"]) != "[application]" || fmt.Sprint(row["channels"]) != channel {
+			t.Errorf("sensors %v, channels %v: %v", row["sensors"], row["channels"], row)
+		}
+	}
 	if n := c.count("SELECT count() FROM gnomon.findings FINAL WHERE asset_key = 'mistral.api'"); n > 2 {
 		t.Errorf("1,200 spans are %d rows", n)
 	}

@@ -4,10 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -569,4 +576,53 @@ func TestAnswersAreWhatOTLPAsksFor(t *testing.T) {
 	if len(a.body) < 3 || a.body[0] != 0x12 || int(a.body[1]) != len(a.body)-2 {
 		t.Errorf("no google.rpc.Status: %q", a.body)
 	}
+}
+
+// Off loopback there is TLS and a token; here it is seen that TLS is spoken.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	pool := writeCertificate(t, certificate, key)
+	b := run(t, func(c *Config) { c.CertFile, c.KeyFile = certificate, key })
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}
+	response, err := (&http.Client{Transport: transport}).Post("https://"+b.Address()+tracesPath, typeProtobuf, bytes.NewReader(marshal(t, request(1, "openai"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 200 || len(b.all()) != 1 {
+		t.Errorf("%d, %d observations", response.StatusCode, len(b.all()))
+	}
+	if a := b.post(tracesPath, nil); a.status != 400 {
+		t.Errorf("plain HTTP was answered with %d", a.status)
+	}
+}
+
+// writeCertificate makes a certificate for loopback and returns what trusts it.
+func writeCertificate(t *testing.T, certificate, key string) *x509.CertPool {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secretKey, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secretKey}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return pool
 }

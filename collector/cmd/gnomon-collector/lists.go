@@ -163,6 +163,8 @@ func newUsageCommand() *cobra.Command {
 		{Name: "host", Value: func(r row) any { return r.GetHost() }},
 		{Name: "user", Value: func(r row) any { return r.GetUser() }},
 		{Name: "processes", Max: 30, Value: func(r row) any { return r.GetProcesses() }},
+		{Name: "sensors", Max: 30, Value: func(r row) any { return r.GetSensors() }},
+		{Name: "channels", Wide: true, Value: func(r row) any { return r.GetChannels() }},
 		{Name: "count", Value: func(r row) any { return r.GetCount() }},
 		{Name: "confidence", Value: func(r row) any { return r.GetConfidence() }},
 		{Name: "first_seen", Wide: true, Value: func(r row) any { return moment(r.GetFirstSeen()) }},

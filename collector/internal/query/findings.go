@@ -167,6 +167,6 @@ func newUsage(u *store.UsageRow) *gnomonv1.Usage {
 		Asset: &gnomonv1.Asset{Key: u.AssetKey, Kind: u.AssetKind, Name: u.AssetName, Provider: u.Provider},
 		Host:  u.Host, User: u.User, Day: u.Day.UTC().Format(time.DateOnly),
 		FirstSeen: stamp(u.FirstSeen), LastSeen: stamp(u.LastSeen), Count: u.Count, Confidence: uint32(u.Confidence),
-		Processes: u.Processes,
+		Processes: u.Processes, Sensors: u.Sensors, Channels: u.Channels,
 	}
 }

@@ -143,6 +143,7 @@ func TestUsage(t *testing.T) {
 	want := &gnomonv1.Usage{
 		Asset: &gnomonv1.Asset{Key: "openai.api", Kind: "service", Name: "OpenAI API", Provider: "openai"},
 		Host:  "laptop-1", User: "ana", Day: day().Format(time.DateOnly), Count: 4, Confidence: 90, Processes: []string{"curl", "node"},
+		Sensors: []string{"network"}, Channels: []string{"endpoint"},
 		FirstSeen: timestamppb.New(at(1).Add(time.Second)), LastSeen: timestamppb.New(at(5).Add(2 * time.Minute)),
 	}
 	if diff := cmp.Diff(want, r.GetUsage()[0], protocmp.Transform()); diff != "" {

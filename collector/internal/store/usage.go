@@ -32,6 +32,8 @@ type UsageRow struct {
 	Processes  []string // names, sorted, at most 64; ProcessCount is of all
 
 	ProcessCount uint64
+
+	Sensors, Channels []string // sorted
 }
 
 // UsageFilter chooses usages. The zero value chooses all.
@@ -122,6 +124,8 @@ func usageAggregates() []aggregate[UsageRow] {
 		total("sum(f.bytes_down)", func(r *row) *uint64 { return &r.BytesDown }),
 		list("process_name", func(r *row) *[]string { return &r.Processes }),
 		distinct("process_name", func(r *row) *uint64 { return &r.ProcessCount }),
+		list("sensor", func(r *row) *[]string { return &r.Sensors }),
+		list("channel", func(r *row) *[]string { return &r.Channels }),
 	}
 }
 

@@ -47,6 +47,7 @@ func TestUsage(t *testing.T) {
 		AssetKey: "openai.api", AssetKind: "service", AssetName: "OpenAI API", Provider: "openai", Host: "host-a", User: "alice", Day: day,
 		FirstSeen: noon.Add(time.Second), LastSeen: noon.Add(time.Hour + time.Minute), Count: 30, Windows: 3, Confidence: 95,
 		BytesUp: 15, BytesDown: 18, Processes: []string{"node", "python3"}, ProcessCount: 2,
+		Sensors: []string{"network"}, Channels: []string{"endpoint"},
 	}
 	if diff := cmp.Diff([]UsageRow{want}, usages(t, s, UsageFilter{UntilDay: day.Add(24 * time.Hour), User: "alice", AssetKey: "openai.api"})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -132,12 +132,17 @@ type Usage struct {
 	Host  string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
 	User  string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
 	// 2006-01-02, UTC.
-	Day           string                 `protobuf:"bytes,4,opt,name=day,proto3" json:"day,omitempty"`
-	FirstSeen     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
-	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
-	Count         uint64                 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
-	Confidence    uint32                 `protobuf:"varint,8,opt,name=confidence,proto3" json:"confidence,omitempty"`
-	Processes     []string               `protobuf:"bytes,9,rep,name=processes,proto3" json:"processes,omitempty"`
+	Day        string                 `protobuf:"bytes,4,opt,name=day,proto3" json:"day,omitempty"`
+	FirstSeen  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
+	LastSeen   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	Count      uint64                 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
+	Confidence uint32                 `protobuf:"varint,8,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	Processes  []string               `protobuf:"bytes,9,rep,name=processes,proto3" json:"processes,omitempty"`
+	// Which sensors saw it: network, process, file, application. Not in lists of
+	// verdicts.
+	Sensors []string `protobuf:"bytes,10,rep,name=sensors,proto3" json:"sensors,omitempty"`
+	// Where it was seen: endpoint, server, gateway, application.
+	Channels      []string `protobuf:"bytes,11,rep,name=channels,proto3" json:"channels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -231,6 +236,20 @@ func (x *Usage) GetConfidence() uint32 {
 func (x *Usage) GetProcesses() []string {
 	if x != nil {
 		return x.Processes
+	}
+	return nil
+}
+
+func (x *Usage) GetSensors() []string {
+	if x != nil {
+		return x.Sensors
+	}
+	return nil
+}
+
+func (x *Usage) GetChannels() []string {
+	if x != nil {
+		return x.Channels
 	}
 	return nil
 }
@@ -537,7 +556,7 @@ const file_gnomon_v1_usage_proto_rawDesc = "" +
 	"\x05asset\x18\x05 \x01(\tR\x05asset\x12\x16\n" +
 	"\x06sensor\x18\x06 \x01(\tR\x06sensor\x12\x18\n" +
 	"\averdict\x18\a \x01(\tR\averdict\x12\x14\n" +
-	"\x05limit\x18\b \x01(\rR\x05limit\"\xb1\x02\n" +
+	"\x05limit\x18\b \x01(\rR\x05limit\"\xe7\x02\n" +
 	"\x05Usage\x12&\n" +
 	"\x05asset\x18\x01 \x01(\v2\x10.gnomon.v1.AssetR\x05asset\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -550,7 +569,10 @@ const file_gnomon_v1_usage_proto_rawDesc = "" +
 	"\n" +
 	"confidence\x18\b \x01(\rR\n" +
 	"confidence\x12\x1c\n" +
-	"\tprocesses\x18\t \x03(\tR\tprocesses\"@\n" +
+	"\tprocesses\x18\t \x03(\tR\tprocesses\x12\x18\n" +
+	"\asensors\x18\n" +
+	" \x03(\tR\asensors\x12\x1a\n" +
+	"\bchannels\x18\v \x03(\tR\bchannels\"@\n" +
 	"\x13ListFindingsRequest\x12)\n" +
 	"\x06filter\x18\x01 \x01(\v2\x11.gnomon.v1.FilterR\x06filter\"d\n" +
 	"\x14ListFindingsResponse\x12.\n" +

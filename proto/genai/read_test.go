@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestEveryKey(t *testing.T) {
 			return strings.Count(fmt.Sprintf("%+v", b.Uses[0].Application), map[bool]string{true: "4711", false: "some"}[key.field == fieldPort])
 		}
 		before := *other
-		*other = append(before, attrs(right...)...)
+		*other = slices.Concat(before, attrs(right...))
 		if n := count(); n != 0 {
 			t.Errorf("%s counts where it does not belong", key.Name)
 		}
@@ -252,7 +253,7 @@ func TestMalformed(t *testing.T) {
 func TestOrderAndEscapes(t *testing.T) {
 	half := func(m proto.Message) []byte { return encode(t, m, Protobuf) }
 	scopes := half(&tracepb.ResourceSpans{ScopeSpans: []*tracepb.ScopeSpans{{Spans: []*tracepb.Span{span(start, "gen_ai.system", "openai")}}}})
-	group := append(scopes, half(&tracepb.ResourceSpans{Resource: resource("service.name", "late")})...)
+	group := slices.Concat(scopes, half(&tracepb.ResourceSpans{Resource: resource("service.name", "late")}))
 	data := append(binary.AppendUvarint([]byte{0x0a}, uint64(len(group))), group...)
 	r := NewReader(DefaultLimits())
 	b, err := r.Traces(data, Protobuf)

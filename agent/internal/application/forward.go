@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -133,9 +134,7 @@ func (h *handler) passOn(w http.ResponseWriter, q *http.Request, sent []byte, ba
 		h.refuse(w, q, &refusal{http.StatusServiceUnavailable, "the endpoint that requests are passed on to does not answer"})
 		return
 	}
-	for name, values := range r.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), r.header)
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body) // a sender that left gets no answer
 }

@@ -242,10 +242,10 @@ func (h *handler) answer(w http.ResponseWriter, q *http.Request, status int, r *
 	if mediaType == typeJSON {
 		body = []byte("{}")
 		if r != nil {
-			// A struct of texts always marshals.
-			body, _ = json.Marshal(struct {
-				Message string `json:"message"`
-			}{r.problem})
+			text, err := json.Marshal(map[string]string{"message": r.problem})
+			if err == nil { // texts always marshal
+				body = text
+			}
 		}
 	} else {
 		mediaType = typeProtobuf

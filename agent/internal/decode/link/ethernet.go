@@ -15,6 +15,9 @@ const (
 	typeEthernet  = 0x6558 // transparent Ethernet bridging
 	typePPP       = 0x880b
 	typeERSPAN2   = 0x88be
+	typeMACsec    = 0x88e5
+	typeBackbone  = 0x88e7 // 802.1ah: Ethernet in Ethernet
+	typeWCCP      = 0x883e // redirected to a cache, in GRE
 	typeERSPAN3   = 0x22eb
 	typeAruba     = 0x8200 // 802.11 frames between access point and controller
 	typeArubaLast = 0x820f
@@ -47,6 +50,11 @@ func (s *state) byType(kind uint16) layer {
 		return layerEthernet
 	case typePPP:
 		return layerPPP
+	case typeMACsec:
+		return layerMACsec
+	case typeBackbone:
+		s.depth++
+		return s.skipTo(4, layerEthernet)
 	}
 	if kind <= maxLLCLength {
 		return layerLLC

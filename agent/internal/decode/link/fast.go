@@ -100,7 +100,7 @@ func fastUDP(h []byte, missing int, p *Packet) bool {
 // tunnelPort reports whether a tunnel may run over a UDP port.
 func tunnelPort(port uint16) bool {
 	switch port {
-	case portVXLAN, portVXLANOld, portVXLANGPE, portGeneve, portGTPU, portTeredo, portCAPWAP, portAYIYA, portMPLSUDP:
+	case portVXLAN, portVXLANOld, portVXLANGPE, portGeneve, portGTPU, portTeredo, portCAPWAP, portAYIYA, portL2TP, portMPLSUDP:
 		return true
 	}
 	return false

@@ -71,6 +71,10 @@ func (f *Fragments) Stats() FragmentStats { return f.stats }
 // fragment takes one fragment. It reports whether s.data now is a whole
 // datagram, or the cut beginning of one; if not, s holds the outcome.
 func (w *Walker) fragment(s *state, id uint32, protocol uint8, offset int, more bool) bool {
+	if s.quoted { // the rest is not coming
+		s.end(OtherIP)
+		return offset == 0
+	}
 	f := w.Fragments
 	if f == nil {
 		s.end(Held)
@@ -202,6 +206,15 @@ func (f *Fragments) oldest() *datagram {
 
 func (f *Fragments) expire(now int64) {
 	for d := f.oldest(); d != nil && now-d.born > int64(f.limits.Timeout); d = f.oldest() {
+		f.stats.Expired++
+		f.remove(d)
+	}
+}
+
+// Flush gives up all datagrams that are not complete, as at the end of a
+// capture.
+func (f *Fragments) Flush() {
+	for d := f.oldest(); d != nil; d = f.oldest() {
 		f.stats.Expired++
 		f.remove(d)
 	}

@@ -137,3 +137,15 @@ func TestCutFirstFragmentIsRead(t *testing.T) {
 		t.Errorf("a later fragment: %v", o)
 	}
 }
+
+func TestFlushGivesUpWhatIsNotComplete(t *testing.T) {
+	w := Walker{Fragments: NewFragments(DefaultFragmentLimits())}
+	for id := range 3 {
+		walkAll(t, &w, 0, pieces(false, id, 1480, make([]byte, 3000))[0])
+	}
+	w.Fragments.Flush()
+	w.Fragments.Flush()
+	if s := w.Fragments.Stats(); s.Expired != 3 || s.Held != 0 || len(w.Fragments.table) != 0 {
+		t.Errorf("%+v, %d datagrams", s, len(w.Fragments.table))
+	}
+}

@@ -6,6 +6,7 @@ import "encoding/binary"
 // (https://www.iana.org/assignments/protocol-numbers) that lead on.
 const (
 	protoHopByHop    = 0
+	protoICMP        = 1
 	protoIPv4        = 4
 	protoTCP         = TCP
 	protoUDP         = UDP
@@ -13,7 +14,9 @@ const (
 	protoRouting     = 43
 	protoFragment    = 44
 	protoGRE         = 47
+	protoESP         = 50
 	protoAH          = 51
+	protoICMPv6      = 58
 	protoNone        = 59
 	protoDestination = 60
 	protoMobility    = 135
@@ -141,6 +144,12 @@ func (s *state) byProtocol(protocol uint8) layer {
 		return layerGRE
 	case protoMPLS:
 		return layerMPLS
+	case protoICMP:
+		return s.icmp(3, 4, 5, 11, 12)
+	case protoICMPv6:
+		return s.icmp(1, 2, 3, 4)
+	case protoESP:
+		return s.encrypted(protoESP)
 	case protoAH:
 		if len(s.data) < 8 {
 			return s.short()

@@ -21,19 +21,22 @@ type Outcome uint8
 const (
 	Found       Outcome = iota // a TCP segment or UDP datagram
 	NotIP                      // no IP in it: ARP, LLDP, 802.11 management …
-	OtherIP                    // IP that carries something else: ICMP, ESP …
+	OtherIP                    // IP that carries something else: ICMP, OSPF …
 	Held                       // a fragment of a datagram that is not complete yet
 	Malformed                  // a header contradicts itself
 	Cut                        // the snap length cut a header off
 	TooDeep                    // more tunnels or headers than MaxDepth and maxSteps allow
 	UnknownLink                // a link type this package does not walk
+	Quoted                     // a UDP datagram that an ICMP error quotes: its sender sent it before; it is often cut
+	Encrypted                  // a packet inside a VPN; Packet holds the ends, the protocol and no ports
+	Protected                  // a frame that the link itself encrypts: 802.11, MACsec
 	outcomes
 )
 
 // Outcomes is the number of outcomes, for counters.
 const Outcomes = int(outcomes)
 
-var outcomeNames = [Outcomes]string{"found", "not_ip", "other_ip", "fragment_held", "malformed", "cut", "too_deep", "unknown_link"}
+var outcomeNames = [Outcomes]string{"found", "not_ip", "other_ip", "fragment_held", "malformed", "cut", "too_deep", "unknown_link", "quoted", "encrypted", "protected"}
 
 // String returns the outcome as a counter's name.
 func (o Outcome) String() string {
@@ -120,6 +123,9 @@ const (
 	layerRadiotap
 	layerPKTAP
 	layerNFLog
+	layerPPI
+	layerMACsec
+	layerAMSDU
 	layerRawIP
 	layerIPv4
 	layerIPv6
@@ -135,6 +141,7 @@ type state struct {
 	missing int // bytes cut off behind data
 	packet  *Packet
 	depth   int
+	quoted  bool // data is what an ICMP error quotes
 	now     int64
 	outcome Outcome // valid once the layer is layerNone
 }
@@ -155,7 +162,7 @@ func (s *state) short() layer {
 
 // Walk fills in p from a frame. wire is the length of the frame on the wire;
 // now is the frame's time in Unix nanoseconds and ages fragments. p is
-// meaningful only with Found.
+// meaningful only with Found, Quoted and Encrypted.
 func (w *Walker) Walk(link capture.LinkType, data []byte, wire int, now int64, p *Packet) Outcome {
 	if fast(link, data, max(wire-len(data), 0), p) {
 		return Found
@@ -170,8 +177,20 @@ func (w *Walker) walk(link capture.LinkType, data []byte, wire int, now int64, p
 	if l == layerNone {
 		return UnknownLink
 	}
+	outcome := w.steps(l, &s)
+	if !s.quoted {
+		return outcome
+	}
+	if outcome == Found && p.Protocol == UDP {
+		return Quoted
+	}
+	return OtherIP
+}
+
+// steps opens one header after the other.
+func (w *Walker) steps(l layer, s *state) Outcome {
 	for range maxSteps {
-		l = w.step(l, &s)
+		l = w.step(l, s)
 		if l == layerNone {
 			return s.outcome
 		}
@@ -212,6 +231,8 @@ func first(link capture.LinkType) layer {
 		return layerPKTAP
 	case capture.LinkNFLog:
 		return layerNFLog
+	case linkPPI:
+		return layerPPI
 	}
 	return layerNone
 }

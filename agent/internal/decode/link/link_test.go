@@ -91,6 +91,26 @@ func encapsulations() []struct {
 		{"Teredo", eth, inUDP(portTeredo, ip6), 3},
 		{"Teredo with authentication and origin", eth, inUDP(portTeredo, wire.Join([]byte{0, 1}, zeros(11), zeros(8), ip6)), 3},
 		{"CAPWAP with swapped 802.11", eth, inUDP(portCAPWAP, wire.Join([]byte{0, 0x10, 1, 0}, zeros(4), []byte{1, 8}, wlan[2:])), 3},
+		{"VXLAN on the port of old kernels", eth, inUDP(portVXLANOld, wire.Join([]byte{8}, zeros(7), frame)), 3},
+		{"NVGRE", eth, inIP(47, wire.Join([]byte{0x20, 0}, wire.U16(typeEthernet), []byte{0, 0, 7, 1}, frame)), 3},
+		{"GRE with WCCP 1", eth, inIP(47, wire.Join(zeros(2), wire.U16(typeWCCP), ip)), 3},
+		{"GRE with WCCP 2", eth, inIP(47, wire.Join(zeros(2), wire.U16(typeWCCP), zeros(4), ip)), 3},
+		{"L2TP", eth, inUDP(portL2TP, wire.Join([]byte{0, 2, 0, 1, 0, 1, 0xff, 3, 0, 0x21}, ip)), 3},
+		{"L2TP with length, sequence and offset", eth, inUDP(portL2TP,
+			wire.Join([]byte{0x4a, 2}, wire.U16(20+len(ip)), zeros(4), zeros(4), []byte{0, 4}, zeros(4), []byte{0, 0x21}, ip)), 3},
+		{"IPv6 in IPv6", eth, wire.EthernetIP(wire.IP(six[1], six[0], 41, ip6)), 2},
+		{"MPLS pseudowire with a control word", eth, wire.Ethernet(typeMPLS, wire.Join([]byte{0, 1, 1, 64}, zeros(4), frame)), 2},
+		{"Ethernet in Ethernet", eth, wire.Ethernet(typeQinQ, wire.Join([]byte{0, 5}, wire.U16(typeBackbone), zeros(4), frame)), 2},
+		{"MACsec, signed", eth, wire.Ethernet(typeMACsec, wire.Join(zeros(6), wire.U16(wire.TypeIPv4), ip, zeros(16))), 1},
+		{"MACsec, signed, with a channel", eth, wire.Ethernet(typeMACsec, wire.Join([]byte{0x20}, zeros(13), wire.U16(wire.TypeIPv4), ip, zeros(16))), 1},
+		{"802.3 with SNAP", eth, wire.Ethernet(8+len(ip), snap(wire.TypeIPv4, ip)), 1},
+		{"802.11 between access points", capture.LinkIEEE80211, wire.Join([]byte{0x08, 0x03}, zeros(28), snap(wire.TypeIPv4, ip)), 1},
+		{"802.11 with an aggregate of one", capture.LinkIEEE80211,
+			wire.Join([]byte{0x88, 0x01}, zeros(22), []byte{0x80, 0}, zeros(12), wire.U16(8+len(ip)), snap(wire.TypeIPv4, ip)), 1},
+		{"PPI", linkPPI, wire.Join([]byte{0, 0, 12, 0, 105, 0, 0, 0}, zeros(4), wlan), 1},
+		{"NULL, big-endian", capture.LinkNull, wire.Join([]byte{0, 0, 0, 2}, ip), 1},
+		{"NULL, little-endian, IPv6", capture.LinkNull, wire.Join([]byte{10, 0, 0, 0}, ip6), 1},
+		{"PPP with all left out", capture.LinkPPP, wire.Join([]byte{0x21}, ip), 1},
 		{"AYIYA", eth, inUDP(portAYIYA, wire.Join([]byte{0x41, 0x52, 0x11, 41}, zeros(4), zeros(16), zeros(20), ip6)), 3},
 		{"raw IPv4", capture.LinkRaw, ip, 1},
 		{"raw IPv6", capture.LinkIPv6, ip6, 1},
@@ -112,18 +132,92 @@ func encapsulations() []struct {
 func TestWalk(t *testing.T) {
 	var w Walker
 	for _, c := range encapsulations() {
+		t.Run(c.name, func(t *testing.T) {
+			var p Packet
+			if o := w.Walk(c.link, c.frame, len(c.frame), 0, &p); o != Found {
+				t.Fatal(o)
+			}
+			if string(p.Payload) != text || p.Missing != 0 || p.Depth != c.depth || p.Protocol != UDP || p.Source.Port != 1111 || p.Destination.Port != 2222 {
+				t.Errorf("%q, %+v", p.Payload, p)
+			}
+			if from := p.Source.Address.Netip(); from != four[0] && from != six[0] {
+				t.Errorf("from %v", from)
+			}
+		})
+	}
+}
+
+// Where a network card is to split what the host sends, the lengths of the
+// headers are zero, and the packet is longer than any on a wire.
+func TestOffloadedPackets(t *testing.T) {
+	body := make([]byte, 40<<10)
+	long := wire.IP(four[0], four[1], wire.ProtoTCP, wire.TCP(1, 2, 3, wire.ACK, body))
+	none := wire.Join(long[:2], []byte{0, 0}, long[4:])
+	long6 := wire.IP(six[0], six[1], wire.ProtoTCP, wire.TCP(1, 2, 3, wire.ACK, body))
+	none6 := wire.Join(long6[:4], []byte{0, 0}, long6[6:])
+	for name, packet := range map[string][]byte{"IPv4": long, "IPv4 of no length": none, "IPv6": long6, "IPv6 of no length": none6} {
+		var w Walker
 		var p Packet
-		if o := w.Walk(c.link, c.frame, len(c.frame), 0, &p); o != Found {
-			t.Errorf("%s: %v", c.name, o)
-			continue
-		}
-		if string(p.Payload) != text || p.Missing != 0 || p.Depth != c.depth || p.Protocol != UDP || p.Source.Port != 1111 || p.Destination.Port != 2222 {
-			t.Errorf("%s: %q, %+v", c.name, p.Payload, p)
-		}
-		if from := p.Source.Address.Netip(); from != four[0] && from != six[0] {
-			t.Errorf("%s: from %v", c.name, from)
+		frame := wire.EthernetIP(packet)
+		if o := w.Walk(capture.LinkEthernet, frame, len(frame), 0, &p); o != Found || len(p.Payload) != len(body) || p.Missing != 0 {
+			t.Errorf("%s: %v, %d bytes", name, o, len(p.Payload))
 		}
 	}
+}
+
+// An ICMP error holds the start of the datagram that it answers.
+func TestQuotedDatagrams(t *testing.T) {
+	f := func(name string, packet []byte, want Outcome, payload string) {
+		t.Helper()
+		var w Walker
+		var p Packet
+		frame := wire.EthernetIP(packet)
+		o := w.Walk(capture.LinkEthernet, frame, len(frame), 0, &p)
+		if o != want {
+			t.Errorf("%s: %v, want %v", name, o, want)
+		}
+		if o == Quoted && (string(p.Payload) != payload || p.Source.Port != 1111 || p.Destination.Port != 2222) {
+			t.Errorf("%s: %q, %+v", name, p.Payload, p)
+		}
+	}
+	icmp := func(kind byte, quoted []byte) []byte {
+		return wire.IP(outer[0], outer[1], 1, wire.Join([]byte{kind, 3}, zeros(6), quoted))
+	}
+	icmp6 := func(kind byte, quoted []byte) []byte {
+		return wire.IP(six[1], six[0], 58, wire.Join([]byte{kind, 4}, zeros(6), quoted))
+	}
+	f("unreachable", icmp(3, inner4()), Quoted, text)
+	f("time exceeded", icmp(11, inner4()), Quoted, text)
+	f("unreachable, IPv6", icmp6(1, inner6()), Quoted, text)
+	f("too big, IPv6", icmp6(2, inner6()), Quoted, text)
+	f("cut in the payload", icmp(3, inner4()[:20+8+4]), Quoted, text[:4])
+	f("cut in the header", icmp(3, inner4()[:20+4]), OtherIP, "")
+	f("a first fragment", icmp(3, wire.IPv4Fragment(four[0], four[1], wire.ProtoUDP, 7, 0, true, wire.UDP(1111, 2222, []byte(text)))), Quoted, text)
+	f("a later fragment", icmp(3, wire.IPv4Fragment(four[0], four[1], wire.ProtoUDP, 7, 8, true, wire.UDP(1111, 2222, []byte(text)))), OtherIP, "")
+	f("a TCP segment", icmp(3, wire.IP(four[0], four[1], wire.ProtoTCP, wire.TCP(1, 2, 3, wire.ACK, []byte(text)))), OtherIP, "")
+	f("an error about an error", icmp(3, icmp(3, inner4())), OtherIP, "")
+	f("a VPN's packet", icmp(3, wire.IP(four[0], four[1], 50, zeros(40))), OtherIP, "")
+	f("an echo", icmp(8, inner4()), OtherIP, "")
+	f("an echo, IPv6", icmp6(128, inner6()), OtherIP, "")
+	f("nothing quoted", icmp(3, nil), OtherIP, "")
+}
+
+func TestEncryptedPackets(t *testing.T) {
+	f := func(name string, frame []byte, protocol uint8) {
+		t.Helper()
+		var w Walker
+		p := Packet{Flags: 9, Sequence: 9, Source: Endpoint{Port: 9}}
+		o := w.Walk(capture.LinkEthernet, frame, len(frame), 0, &p)
+		if o != Encrypted || p.Protocol != protocol || p.Source != (Endpoint{Address: p.Source.Address}) || p.Flags != 0 || p.Sequence != 0 {
+			t.Errorf("%s: %v, %+v", name, o, p)
+		}
+		if from := p.Source.Address.Netip(); from != outer[0] && from != six[0] {
+			t.Errorf("%s: from %v", name, from)
+		}
+	}
+	f("ESP", inIP(50, zeros(64)), 50)
+	f("ESP in IPv6", wire.EthernetIP(wire.IP(six[0], six[1], 50, zeros(64))), 50)
+	f("PPTP", inIP(47, wire.Join([]byte{0x30, 0x81}, wire.U16(typePPP), zeros(12), []byte{0xff, 3, 0, 0xfd}, zeros(40))), 47)
 }
 
 func TestWalkAllocatesNothing(t *testing.T) {
@@ -177,9 +271,13 @@ func TestWalkOfWhatIsNoPacket(t *testing.T) {
 	f("unknown link", 147, inner4(), UnknownLink)
 	f("ARP", eth, wire.Ethernet(0x0806, make([]byte, 28)), NotIP)
 	f("802.2 of no IP", eth, wire.Ethernet(40, make([]byte, 40)), NotIP)
-	f("encrypted 802.11", capture.LinkIEEE80211, wire.Join([]byte{0x08, 0x41}, zeros(22), snap(wire.TypeIPv4, inner4())), NotIP)
+	f("encrypted 802.11", capture.LinkIEEE80211, wire.Join([]byte{0x08, 0x41}, zeros(22), snap(wire.TypeIPv4, inner4())), Protected)
+	f("encrypted MACsec", eth, wire.Ethernet(typeMACsec, wire.Join([]byte{0x0c}, zeros(60))), Protected)
+	f("802.11 with an aggregate of several", capture.LinkIEEE80211,
+		wire.Join([]byte{0x88, 0x01}, zeros(22), []byte{0x80, 0}, zeros(12), wire.U16(40), zeros(40), zeros(2), zeros(14), zeros(40)), UnknownLink)
+	f("compressed PPP", capture.LinkPPP, wire.Join([]byte{0, 0xfd}, zeros(40)), NotIP)
+	f("ppi in ppi", linkPPI, wire.Join([]byte{0, 0, 8, 0, 192, 0, 0, 0}, zeros(40)), UnknownLink)
 	f("ICMP", eth, inIP(1, make([]byte, 8)), OtherIP)
-	f("ESP", eth, inIP(50, make([]byte, 64)), OtherIP)
 	f("too deep", eth, wire.EthernetIP(nested), TooDeep)
 	f("too many labels", eth, labels, TooDeep)
 	f("empty", eth, nil, Malformed)
@@ -196,7 +294,7 @@ func TestWalkOfWhatIsNoPacket(t *testing.T) {
 // What uses the port of a tunnel and is none stays a datagram.
 func TestTunnelPortsWithoutATunnel(t *testing.T) {
 	var w Walker
-	for _, port := range []uint16{portVXLAN, portVXLANGPE, portGeneve, portGTPU, portTeredo, portCAPWAP, portAYIYA} {
+	for _, port := range []uint16{portVXLAN, portVXLANGPE, portGeneve, portGTPU, portTeredo, portCAPWAP, portAYIYA, portL2TP} {
 		frame := inUDP(port, []byte("\xf0 this is something else altogether, of some length"))
 		var p Packet
 		if o := w.Walk(capture.LinkEthernet, frame, len(frame), 0, &p); o != Found || p.Destination.Port != port || p.Depth != 1 {

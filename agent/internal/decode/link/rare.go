@@ -35,6 +35,12 @@ func (s *state) rareLink(l layer) layer {
 		return s.pktap()
 	case layerNFLog:
 		return s.nflog()
+	case layerPPI:
+		return s.ppi()
+	case layerMACsec:
+		return s.macsec()
+	case layerAMSDU:
+		return s.aggregate()
 	}
 	return s.end(NotIP)
 }
@@ -94,6 +100,10 @@ func (s *state) ppp() layer {
 		return layerIPv6
 	case 0x0281, 0x0283:
 		return layerMPLS
+	case 0x00fd: // compressed or, in PPTP, encrypted (RFC 1962, RFC 3078)
+		if s.depth > 0 {
+			return s.encrypted(protoGRE)
+		}
 	}
 	return s.end(NotIP)
 }
@@ -145,6 +155,8 @@ func (s *state) wireless() layer {
 		protected = 0x40
 		order     = 0x80
 		version   = 0x03
+
+		aggregated = 0x80 // in the field for quality of service
 	)
 	if len(s.data) < 24 {
 		return s.short()
@@ -153,20 +165,81 @@ func (s *state) wireless() layer {
 	if control&version != 0 { // controllers of one maker swap the two bytes (CAPWAP)
 		control, flags = flags, control
 	}
-	if control>>2&3 != typeData || control&0x40 != 0 || flags&protected != 0 {
+	if control>>2&3 != typeData || control&0x40 != 0 {
 		return s.end(NotIP)
 	}
-	n := 24
+	if flags&protected != 0 {
+		return s.end(Protected)
+	}
+	n, next := 24, layerLLC
 	if flags&fromToDS == fromToDS {
 		n += 6
 	}
 	if control&0x80 != 0 { // quality of service
+		if len(s.data) > n && s.data[n]&aggregated != 0 {
+			next = layerAMSDU
+		}
 		n += 2
 		if flags&order != 0 {
 			n += 4
 		}
 	}
-	return s.skipTo(n, layerLLC)
+	return s.skipTo(n, next)
+}
+
+// aggregate opens an A-MSDU: several frames in one (IEEE 802.11, section
+// 9.3.2.2). One that holds a single frame is opened; a walk tells of one
+// packet only, so more than one is not.
+func (s *state) aggregate() layer {
+	const header = 14
+	if len(s.data) < header {
+		return s.short()
+	}
+	n := header + int(binary.BigEndian.Uint16(s.data[12:]))
+	if (n+3)&^3+header <= len(s.data)+s.missing {
+		return s.end(UnknownLink)
+	}
+	return s.skipTo(header, layerLLC)
+}
+
+// linkPPI is the link type of Per-Packet Information.
+const linkPPI capture.LinkType = 192
+
+// ppi opens a Per-Packet Information header: its own length, and the link type
+// of the frame behind it (https://www.tcpdump.org/linktypes/LINKTYPE_PPI.html).
+func (s *state) ppi() layer {
+	if len(s.data) < 8 {
+		return s.short()
+	}
+	n := int(binary.LittleEndian.Uint16(s.data[2:]))
+	kind := binary.LittleEndian.Uint32(s.data[4:])
+	if n < 8 || kind > 0xffff {
+		return s.end(Malformed)
+	}
+	next := first(capture.LinkType(kind))
+	if next == layerNone || next == layerPPI || next == layerPKTAP {
+		return s.end(UnknownLink)
+	}
+	return s.skipTo(n, next)
+}
+
+// macsec opens a security tag (IEEE 802.1AE, section 9) whose frame is only
+// signed.
+func (s *state) macsec() layer {
+	const (
+		encrypted = 0x08
+		channel   = 0x20 // the tag names its secure channel
+	)
+	if len(s.data) < 6 {
+		return s.short()
+	}
+	switch {
+	case s.data[0]&encrypted != 0:
+		return s.end(Protected)
+	case s.data[0]&channel != 0:
+		return s.skipTo(14, layerEtherType)
+	}
+	return s.skipTo(6, layerEtherType)
 }
 
 // pktap opens Apple's header, which holds its own length and the link type of
@@ -181,7 +254,7 @@ func (s *state) pktap() layer {
 		return s.end(Malformed)
 	}
 	next := first(capture.LinkType(kind))
-	if next == layerNone || next == layerPKTAP {
+	if next == layerNone || next == layerPKTAP || next == layerPPI {
 		return s.end(UnknownLink)
 	}
 	return s.skipTo(int(n), next)

@@ -55,10 +55,23 @@ func (s *state) gre() layer {
 		}
 		return s.skipTo(n, layerEthernet)
 	}
+	if kind == typeWCCP {
+		return s.wccp()
+	}
 	if kind >= typeAruba && kind <= typeArubaLast {
 		return layer80211
 	}
 	return s.byType(kind)
+}
+
+// wccp opens a redirected packet
+// (https://datatracker.ietf.org/doc/html/draft-wilson-wrec-wccp-v2-01, section
+// 4.12.1): version 2 puts four bytes before it.
+func (s *state) wccp() layer {
+	if len(s.data) > 0 && s.data[0]>>4 != 4 {
+		return s.skipTo(4, layerIPv4)
+	}
+	return layerIPv4
 }
 
 // The ports that tunnels over UDP are given by IANA, and the one that Linux
@@ -73,6 +86,7 @@ const (
 	portCAPWAP   = 5247
 	portMPLSUDP  = 6635
 	portAYIYA    = 5072
+	portL2TP     = 1701
 )
 
 // tunnel says what a UDP datagram carries where it is one of the tunnels, and
@@ -96,6 +110,8 @@ func (s *state) tunnel(source, destination uint16) layer {
 		next, n = capwap(s.data)
 	case portAYIYA:
 		next, n = ayiya(s.data)
+	case portL2TP:
+		next, n = l2tp(s.data)
 	case portMPLSUDP:
 		if len(s.data) > 4 {
 			next = layerMPLS
@@ -111,6 +127,8 @@ func (s *state) tunnel(source, destination uint16) layer {
 			next, n = gtp(s.data)
 		case portAYIYA:
 			next, n = ayiya(s.data)
+		case portL2TP:
+			next, n = l2tp(s.data)
 		}
 	}
 	if next != layerNone {
@@ -247,4 +265,43 @@ func ayiya(b []byte) (layer, int) {
 		return layerNone, 0
 	}
 	return layerIPv6, n
+}
+
+// l2tp reads a data message of RFC 2661, section 3.1: PPP.
+func l2tp(b []byte) (layer, int) {
+	const (
+		control  = 0x8000
+		length   = 0x4000
+		sequence = 0x0800
+		offset   = 0x0200
+		reserved = 0x34f0
+		version  = 0x000f
+	)
+	if len(b) < 6 {
+		return layerNone, 0
+	}
+	flags := binary.BigEndian.Uint16(b)
+	if flags&(control|reserved) != 0 || flags&version != 2 {
+		return layerNone, 0
+	}
+	n := 6
+	if flags&length != 0 {
+		if int(binary.BigEndian.Uint16(b[2:])) > len(b) {
+			return layerNone, 0
+		}
+		n += 2
+	}
+	if flags&sequence != 0 {
+		n += 4
+	}
+	if flags&offset != 0 {
+		if len(b) < n+2 {
+			return layerNone, 0
+		}
+		n += 2 + int(binary.BigEndian.Uint16(b[n:]))
+	}
+	if len(b) < n+2 {
+		return layerNone, 0
+	}
+	return layerPPP, n
 }

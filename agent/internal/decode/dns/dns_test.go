@@ -47,7 +47,7 @@ func TestNames(t *testing.T) {
 	f("usual", wire.DNSName("api.Example.COM"), "api.Example.COM")
 	f("root", []byte{0}, ".")
 	f("control characters", []byte("\x05a\x00\x1a\r\x7f\x00"), `a\000\032\r\177`)
-	f("dot and backslash in a label", []byte("\x05a.b\\c\x03com\x00"), `a\056b\\c.com`)
+	f("dot and backslash in a label", []byte("\x05a.b\\c\x03com\x00"), `a\056b\c.com`)
 	f("no UTF-8", []byte("\x03a\xffb\x00"), "a\uFFFDb")
 	f("UTF-8", []byte("\x03\xc3\xbcb\x00"), "üb")
 	f("blank", []byte("\x03a b\x00"), "a b")
@@ -106,7 +106,8 @@ func TestAnswers(t *testing.T) {
 		wire.U16(paramALPN), wire.U16(3), []byte("\x02h2"),
 		wire.U16(paramIPv4Hint), wire.U16(8), []byte{192, 0, 2, 9, 192, 0, 2, 10},
 		wire.U16(paramECH), wire.U16(2), []byte{1, 2},
-		wire.U16(paramIPv6Hint), wire.U16(16), make([]byte, 16))
+		wire.U16(paramIPv6Hint), wire.U16(16), make([]byte, 16),
+		wire.U16(paramDoHPath), wire.U16(6), []byte("/q{?d}"))
 	msg := wire.DNSAnswer(1, "api.example.com", TypeA,
 		wire.DNSRecord([]byte{0xc0, 12}, TypeCNAME, 60, target),
 		wire.DNSRecord(target, TypeA, 61, []byte{192, 0, 2, 1}),
@@ -132,7 +133,7 @@ func TestAnswers(t *testing.T) {
 		var s Service
 		if r.Service(&rec, &s) {
 			text += " " + s.Target.String()
-			if !s.ECH || s.Priority != 1 || len(s.IPv4) != 8 || len(s.IPv6) != 16 {
+			if string(s.ECH) != "\x01\x02" || !s.DoH || s.Priority != 1 || len(s.IPv4) != 8 || len(s.IPv6) != 16 {
 				t.Errorf("service %+v", s)
 			}
 		}

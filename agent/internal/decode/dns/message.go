@@ -148,12 +148,14 @@ func (r *Reader) Alias(rec *Record, name *Name) bool {
 	return rec.Type == TypeCNAME && name.read(r.msg[:rec.at+len(rec.Data)], rec.at) >= 0
 }
 
-// Parameters of a service binding (RFC 9460, section 14.3.2; RFC 9848).
+// Parameters of a service binding (RFC 9460, section 14.3.2; RFC 9848;
+// RFC 9461).
 const (
 	paramALPN     = 1
 	paramIPv4Hint = 4
 	paramECH      = 5
 	paramIPv6Hint = 6
+	paramDoHPath  = 7
 )
 
 // Service is what an HTTPS or SVCB record says. Its slices are parts of the
@@ -161,9 +163,10 @@ const (
 type Service struct {
 	Priority uint16
 	Target   Name
-	ECH      bool   // the server offers an encrypted ClientHello
+	ECH      []byte // ECHConfigList: the server takes encrypted hellos; nil where it is not said
 	IPv4     []byte // hints, four bytes each
 	IPv6     []byte // hints, sixteen bytes each
+	DoH      bool   // the server answers DNS over HTTPS
 }
 
 // Service reads an HTTPS or SVCB record (RFC 9460, section 2.2).
@@ -172,7 +175,7 @@ func (r *Reader) Service(rec *Record, s *Service) bool {
 		return false
 	}
 	s.Priority = binary.BigEndian.Uint16(rec.Data)
-	s.ECH, s.IPv4, s.IPv6 = false, nil, nil
+	s.ECH, s.IPv4, s.IPv6, s.DoH = nil, nil, nil, false
 	end := rec.at + len(rec.Data)
 	at := s.Target.read(r.msg[:end], rec.at+2)
 	if at < 0 {
@@ -188,11 +191,13 @@ func (r *Reader) Service(rec *Record, s *Service) bool {
 		value := r.msg[at : at+size]
 		switch {
 		case key == paramECH:
-			s.ECH = true
+			s.ECH = value
 		case key == paramIPv4Hint && size%4 == 0:
 			s.IPv4 = value
 		case key == paramIPv6Hint && size%16 == 0:
 			s.IPv6 = value
+		case key == paramDoHPath:
+			s.DoH = true
 		}
 		at += size
 	}

@@ -11,9 +11,9 @@ const (
 // Name is a domain name in its text form, without the final dot; the root is
 // ".". It is the form in which network analysers print names, so that the two
 // compare: a control character is \a, \b, \t, \n, \v, \f, \r or \ooo in octal, a
-// byte of a label that is no UTF-8 is U+FFFD, letters keep their case. Beyond
-// that, a dot inside a label is \056 and a backslash \\, so that a name never
-// gets a label boundary that was not on the wire.
+// byte of a label that is no UTF-8 is U+FFFD, letters keep their case, and a
+// backslash stands for itself. Beyond that, a dot inside a label is \056, so
+// that a name never gets a label boundary that was not on the wire.
 type Name struct {
 	text [maxText]byte
 	n    int
@@ -89,8 +89,6 @@ func (n *Name) label(b []byte) {
 		switch {
 		case c >= 0x80 && !text:
 			n.n += copy(at, string(utf8.RuneError))
-		case c == '\\':
-			n.n += copy(at, `\\`)
 		case c < ' ' || c == 0x7f || c == '.':
 			n.n += control(at, c)
 		default:

@@ -157,6 +157,14 @@ func TestMatchNamesTheEvidence(t *testing.T) {
 	f(KindHTTP, "", EvidenceHTTPHost)
 	f(KindFlow, "", EvidenceDNSAnswer)
 	f(KindHTTP, EvidenceTLS, EvidenceTLS)
+	f(KindFlow, EvidenceProxyTarget, EvidenceProxyTarget)
+}
+
+func TestMatchOfAnOuterNameIsNone(t *testing.T) {
+	o := Observation{Kind: KindTLS, Name: "api.openai.com", NameEvidence: EvidenceTLSOuter}
+	if got := world(t).Match(&o, nil); len(got) != 0 {
+		t.Errorf("got %q", brief(got))
+	}
 }
 
 func TestMatchNeverExceedsItsLimit(t *testing.T) {

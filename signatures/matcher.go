@@ -24,7 +24,7 @@ func (s *Set) Match(o *Observation, into []Match) []Match {
 func (s *Set) matchNetwork(o *Observation, into []Match) []Match {
 	before := len(into)
 	var found hostFound
-	if o.Name != "" && s.hosts.lookup(o.Name, &found) {
+	if o.Name != "" && o.NameEvidence != EvidenceTLSOuter && s.hosts.lookup(o.Name, &found) {
 		into = s.matchHost(o, &found, into)
 	}
 	if len(into) == before && o.Path != "" {

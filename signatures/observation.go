@@ -15,6 +15,8 @@ const (
 	EvidenceQUIC            Evidence = "quic.sni"         // the same, from a QUIC Initial (RFC 9001)
 	EvidenceDNS             Evidence = "dns.name"         // name asked for in a DNS query (RFC 1035)
 	EvidenceDNSAnswer       Evidence = "dns.answer"       // name that an earlier DNS answer gave to the server address of a flow
+	EvidenceProxyTarget     Evidence = "proxy.target"     // name that a client asked a SOCKS proxy to connect to (RFC 1928)
+	EvidenceTLSOuter        Evidence = "tls.outer_sni"    // server_name that stands in front of an encrypted one (RFC 9849): not the destination, so no rule matches it
 	EvidenceHTTPHost        Evidence = "http.host"        // Host field or absolute-form authority (RFC 9112)
 	EvidenceHTTPPath        Evidence = "http.path"        // path of the request target, query removed
 	EvidencePort            Evidence = "net.port"         // server or listening port; always weak

@@ -42,7 +42,7 @@ func newAnswers(limit int) *answers {
 
 // learn remembers that asker was told that name has address.
 func (a *answers) learn(asker, address link.Address, name string, ttl uint32, now int64) {
-	until := now + int64(min(time.Duration(ttl)*time.Second+answerGrace, answerMost))
+	until := believed(ttl, now)
 	a.put(answerKey{asker, address}, name, until)
 	a.put(answerKey{link.Address{}, address}, name, until)
 }
@@ -100,4 +100,43 @@ func (a *answers) unlink(e *answer) {
 	} else {
 		a.newest = e.older
 	}
+}
+
+// recent is a map that forgets what was put in first.
+type recent[K comparable, V any] struct {
+	limit   int
+	entries map[K]V
+	order   []K // a ring once it is full
+	at      int
+	evicted uint64
+}
+
+func newRecent[K comparable, V any](limit int) recent[K, V] {
+	return recent[K, V]{limit: limit, entries: make(map[K]V)}
+}
+
+// put sets the value of key; one that is there already keeps its place.
+func (r *recent[K, V]) put(key K, value V) {
+	if _, ok := r.entries[key]; !ok {
+		if len(r.order) < r.limit {
+			r.order = append(r.order, key)
+		} else {
+			delete(r.entries, r.order[r.at])
+			r.order[r.at] = key
+			r.at = (r.at + 1) % r.limit
+			r.evicted++
+		}
+	}
+	r.entries[key] = value
+}
+
+// told is what a client was told of a name.
+type told struct {
+	asker link.Address // the zero asker stands for anybody
+	name  string
+}
+
+// believed returns until when an answer is believed.
+func believed(ttl uint32, now int64) int64 {
+	return now + int64(min(time.Duration(ttl)*time.Second+answerGrace, answerMost))
 }

@@ -18,6 +18,9 @@ const (
 	framesHeaderCut
 	framesTooDeep
 	framesUnknownLink
+	framesQuoted
+	framesEncrypted
+	framesProtected
 	tcpSegments
 	tcpDuplicates
 	tcpOutOfOrder
@@ -38,7 +41,17 @@ const (
 	tlsHellosLost
 	tlsECH
 	tlsECHOuter
+	tlsECHGrease
+	tlsECHInner
 	tlsESNI
+	tlsESNIHidden
+	tlsBehind
+	proxyTargets
+	hiddenDoH
+	hiddenDoT
+	hiddenDoQ
+	hiddenRelay
+	hiddenVPN
 	httpRequests
 	httpRequestsNameless
 	httpRequestsPartial
@@ -50,6 +63,9 @@ const (
 	dnsMulticast
 	dnsAnswers
 	dnsAnswersEvicted
+	dnsECHConfigs
+	dnsDesignations
+	dnsNamesEvicted
 	quicDatagrams
 	quicFlows
 	quicConnectionsOpened
@@ -65,21 +81,22 @@ const (
 	quicUndecrypted
 	quicVersionUnknown
 	quicCut
-	quicDNS
 	namesUnusual
 	counters
 )
 
 var counterNames = [counters]string{
 	"packets", "bytes", "observations", "panics_recovered", "frames_cut", "frames_not_ip", "frames_other_ip", "frames_fragment_held",
-	"frames_malformed", "frames_header_cut", "frames_too_deep", "frames_unknown_link", "tcp_segments", "tcp_duplicates",
+	"frames_malformed", "frames_header_cut", "frames_too_deep", "frames_unknown_link",
+	"frames_icmp_quotes", "frames_encrypted", "frames_link_encrypted", "tcp_segments", "tcp_duplicates",
 	"tcp_out_of_order", "tcp_without_flow", "tcp_gaps", "udp_datagrams", "flows_opened", "flows_closed", "flows_idle", "flows_evicted",
 	"flows_unnamed", "buffers_evicted", "directions_given_up", "directions_overfull", "tls_hellos", "tls_hellos_nameless",
-	"tls_hellos_partial", "tls_hellos_lost", "tls_ech", "tls_ech_outer", "tls_esni", "http_requests", "http_requests_nameless",
+	"tls_hellos_partial", "tls_hellos_lost", "tls_ech", "tls_ech_outer", "tls_ech_grease", "tls_ech_inner", "tls_esni", "tls_esni_hidden",
+	"tls_behind_another_protocol", "proxy_targets", "hidden_doh", "hidden_dot", "hidden_doq", "hidden_relay", "hidden_vpn", "http_requests", "http_requests_nameless",
 	"http_requests_partial", "http_hosts_dropped", "http2_prefaces", "dns_messages", "dns_malformed", "dns_odd_port", "dns_multicast_questions", "dns_answers",
-	"dns_answers_evicted", "quic_datagrams", "quic_flows", "quic_connections", "quic_initials", "quic_hellos", "quic_hellos_repeated",
+	"dns_answers_evicted", "dns_ech_configs", "dns_resolver_designations", "dns_names_evicted", "quic_datagrams", "quic_flows", "quic_connections", "quic_initials", "quic_hellos", "quic_hellos_repeated",
 	"quic_hellos_lost", "quic_hellos_overfull", "quic_retries", "quic_version_negotiations", "quic_packets_unopened", "quic_malformed",
-	"quic_flows_undecrypted", "quic_flows_version_unknown", "quic_flows_cut", "quic_flows_doq", "names_unusual",
+	"quic_flows_undecrypted", "quic_flows_version_unknown", "quic_flows_cut", "names_unusual",
 }
 
 // blindness lists the counters that say what was not seen, and the reason each
@@ -90,13 +107,19 @@ var blindness = []struct {
 	detail  string
 }{
 	{tlsECHOuter, "ech", "the server name of these TLS connections is encrypted"},
-	{tlsESNI, "esni", "the server name of these TLS connections is encrypted (draft form)"},
+	{tlsESNIHidden, "esni", "the server name of these TLS connections is encrypted (draft form)"},
+	{hiddenDoH, "doh", "connections to resolvers over HTTPS: the names asked for are not seen"},
+	{hiddenDoT, "dot", "connections to resolvers over TLS: the names asked for are not seen"},
+	{hiddenDoQ, "doq", "connections to resolvers over QUIC: the names asked for are not seen"},
+	{hiddenRelay, "relay", "connections to privacy relays: what goes through them is not seen"},
+	{hiddenVPN, "vpn", "VPN tunnels: what goes through them is not seen"},
+	{framesProtected, "link_encryption", "frames that the link encrypts (802.11, MACsec)"},
+	{dnsNamesEvicted, "dns_memory", "names learnt from DNS and forgotten because there were too many"},
 	{quicUndecrypted, "quic_initial_undecryptable", "QUIC connections whose first packet was not seen, or does not decrypt: it has the key of the rest"},
 	{quicVersionUnknown, "quic_version_unknown", "connections that look like QUIC of a version whose keys are not public"},
 	{quicCut, "quic_initial_cut", "QUIC connections whose first packets the capture cut off before the server name"},
 	{quicHellosLost, "quic_hello_incomplete", "QUIC connections whose ClientHello began and did not come as far as to be read"},
 	{quicHellosOverfull, "quic_hello_too_long", "QUIC connections whose ClientHello is longer or in more pieces than is read"},
-	{quicDNS, "doq", "DNS over QUIC connections; the names that they ask for are encrypted"},
 	{http2Prefaces, "http2_not_decoded", "HTTP/2 connections in the clear; their authority is not read by this version"},
 	{tlsHellosLost, "tls_hello_incomplete", "a TLS ClientHello began and its rest with the name did not come"},
 	{tcpGaps, "tcp_gap", "segments of a TCP stream were not captured"},

@@ -19,8 +19,13 @@ type engine struct {
 	walker  link.Walker
 	table   *table
 	answers *answers
+	aliases recent[told, alias]      // name that a client asked for, by what it was told to ask for instead
+	outer   recent[told, publicName] // names behind the public name of encrypted hellos
+	veils   veils
+	preface preface // at work
 	asked   recentQueries
 	scratch []byte // a ClientHello that is spread over records
+	ja4     tls.JA4
 
 	quicOpener quic.Opener
 	quicPacket quic.Packet
@@ -44,6 +49,9 @@ func newEngine(limits Limits) *engine {
 		walker:  link.Walker{Fragments: link.NewFragments(fragments)},
 		table:   newTable(limits),
 		answers: newAnswers(limits.Answers),
+		aliases: newRecent[told, alias](rememberedNames),
+		outer:   newRecent[told, publicName](rememberedNames),
+		veils:   newVeils(),
 		scratch: make([]byte, tls.MaxHello),
 		seed:    maphash.MakeSeed(),
 	}
@@ -60,6 +68,7 @@ func (e *engine) take() []signatures.Observation {
 var outcomeCounters = [link.Outcomes]counter{
 	link.NotIP: framesNotIP, link.OtherIP: framesOtherIP, link.Held: framesHeld, link.Malformed: framesMalformed,
 	link.Cut: framesHeaderCut, link.TooDeep: framesTooDeep, link.UnknownLink: framesUnknownLink,
+	link.Quoted: framesQuoted, link.Encrypted: framesEncrypted, link.Protected: framesProtected,
 }
 
 // frame takes one frame. A failure of a decoder is counted, and costs the
@@ -76,6 +85,12 @@ func (e *engine) frame(f *capture.Frame) {
 	p := &e.packet
 	if outcome := e.walker.Walk(f.Link, f.Data, f.Length, e.now, p); outcome != link.Found {
 		e.tally[outcomeCounters[outcome]]++
+		switch outcome {
+		case link.Quoted:
+			e.quoted(p)
+		case link.Encrypted:
+			e.vpn(p)
+		}
 		return
 	}
 	if p.Protocol == link.TCP {
@@ -101,6 +116,7 @@ func (e *engine) recover() {
 // flush closes all that is open, as at the end of a capture.
 func (e *engine) flush() {
 	e.at = e.now
+	e.walker.Fragments.Flush()
 	for {
 		f := e.table.oldest(openQueue)
 		if f == nil {

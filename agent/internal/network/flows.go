@@ -80,6 +80,7 @@ type flow struct {
 	named    bool    // the flow itself gave a name
 	reported bool    // a flow observation went out
 	hello    bool    // a ClientHello was seen
+	veiled   uint8   // the kinds of veil that it was counted under, one bit each
 	first    [2]uint32
 	half     [2]*half
 	datagram *tls.Assembly // DTLS ClientHello in pieces
@@ -89,7 +90,8 @@ type flow struct {
 	moved    int64         // of the packet at which its place in the queue was last put right
 	held     int           // bytes in buffers
 	bytes    [2]uint64
-	answer   string // name that DNS gave to the server's address before the flow began
+	answer   string   // name that DNS gave to the server's address before the flow began
+	preface  *preface // what came before a ClientHello; nil as long as nothing did
 }
 
 // half is what one end sends, as long as there is something to be learnt.
@@ -102,6 +104,8 @@ type half struct {
 	records  int // TLS records read
 	requests int // HTTP requests read
 	hellos   int
+	wrapper  int // modeWrapped: index of the protocol that goes on
+	stage    int // modeWrapped: messages of it that were read
 }
 
 // The queues a flow can be in; each is in order of the last packet.

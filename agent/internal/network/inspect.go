@@ -12,7 +12,8 @@ type mode uint8
 
 const (
 	modeStart     mode = iota // nothing was read yet
-	modeSearch                // an unknown protocol, which may lead to a known one (SOCKS, STARTTLS …)
+	modeWrapped               // in a protocol that leads to another one (SOCKS, STARTTLS …), see wrappers
+	modeSearch                // an unknown protocol, which may lead to a known one
 	modeTLS                   // at the start of a TLS record
 	modeHTTP                  // at the start of an HTTP request
 	modeChunk                 // at the start of a chunk
@@ -26,6 +27,7 @@ const (
 	maxTLSRecords  = 16      // before application data, of one end
 	maxTLSHellos   = 4       // of one end: the second after a HelloRetryRequest, more through a proxy
 	helloCertainty = 6       // bytes that StartsLikeHello needs to be sure
+	helloStart     = 11      // bytes that findHello looks at
 )
 
 // restart forgets what was read of the message at hand: the next byte may
@@ -86,6 +88,12 @@ func (e *engine) step(f *flow, from int, b []byte, final bool) int {
 	switch h := f.half[from]; h.mode {
 	case modeStart:
 		return e.start(f, from, b, final)
+	case modeWrapped:
+		if n, ok := e.unwrap(f, from, b, final); ok {
+			return n
+		}
+		h.mode = modeSearch
+		return 0
 	case modeSearch:
 		return e.search(f, from, b, final)
 	case modeTLS:
@@ -106,24 +114,26 @@ func (e *engine) start(f *flow, from int, b []byte, final bool) int {
 		h.mode = modeDNS
 		return 0
 	}
-	if n, ok := proxyHeader(b); ok {
-		if n > len(b) {
-			if final {
-				e.giveUp(f, from)
-			}
-			h.need = n
-			return 0
-		}
-		return n
-	}
 	switch {
 	case tls.StartsLikeHello(b):
 		h.mode = modeTLS
 		if len(b) < helloCertainty && !final {
 			h.need = helloCertainty
 		}
+		return 0
 	case serverSpeaks(b):
 		e.giveUp(f, from)
+		return 0
+	}
+	if int(f.client) != 1-from || !f.known[from] {
+		if n, ok := e.unwrap(f, from, b, final); ok {
+			return n
+		}
+	}
+	switch {
+	case openVPNStream(b, f.key.firstPort == portOpenVPN || f.key.secondPort == portOpenVPN):
+		e.veil(f, veilVPN)
+		h.mode = modeSearch // its packets hold records of TLS
 	case http.StartsLikeRequest(b):
 		h.mode = modeHTTP
 	default:
@@ -137,35 +147,6 @@ func (e *engine) start(f *flow, from int, b []byte, final bool) int {
 func serverSpeaks(b []byte) bool {
 	const serverHello = 2
 	return len(b) > 5 && b[0] == 0x16 && b[1] == 3 && b[5] == serverHello || bytes.HasPrefix(b, []byte("HTTP/1."))
-}
-
-var proxySignature = []byte("\r\n\r\n\x00\r\nQUIT\n")
-
-// proxyHeader returns the length of a PROXY protocol header, version 1 or 2
-// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt), which may be
-// more than there is.
-func proxyHeader(b []byte) (n int, ok bool) {
-	const (
-		longest = 107 // of version 1
-		fixed   = 16  // of version 2
-	)
-	if bytes.HasPrefix(b, []byte("PROXY ")) {
-		line := b[:min(len(b), longest)]
-		switch i := bytes.IndexByte(line, '\n'); {
-		case i >= 0:
-			return i + 1, true
-		case len(line) < longest:
-			return len(b) + 1, true
-		}
-		return 0, false
-	}
-	if !bytes.HasPrefix(b, proxySignature) {
-		return 0, false
-	}
-	if len(b) < fixed {
-		return fixed, true
-	}
-	return fixed + int(b[14])<<8 + int(b[15]), true
 }
 
 // search looks for a known protocol behind the opening of another one: at the
@@ -203,7 +184,7 @@ func findHello(b []byte) int {
 		}
 		at += i
 		// The record's and the hello's version, and a length that fits.
-		if r := b[at:]; len(r) >= 11 && tls.StartsLikeHello(r) && r[6] == 0 && r[9] == 3 && r[10] <= 3 {
+		if r := b[at:]; len(r) >= helloStart && tls.StartsLikeHello(r) && r[6] == 0 && r[9] == 3 && r[10] <= 3 {
 			return at
 		}
 	}

@@ -100,55 +100,153 @@ func dnsKind(a, b uint16) string {
 // maxAliases bounds the CNAME chain of one answer.
 const maxAliases = 16
 
-// learn remembers the addresses that an answer gives, under the name that was
-// asked for: an address belongs to the owner of its record, and that is an
-// alias of the name before it in the chain.
+// aliasChain is the aliases of one answer, in any order.
+type aliasChain struct {
+	list [maxAliases]struct {
+		alias, of string
+		ttl       uint32 // seconds
+	}
+	count int
+}
+
+// asked follows the chain from the owner of a record back to the name that was
+// asked for.
+func (a *aliasChain) asked(owner string) string {
+	for range a.count {
+		before := owner
+		for _, pair := range a.list[:a.count] {
+			if pair.alias == owner {
+				owner = pair.of
+				break
+			}
+		}
+		if owner == before {
+			break
+		}
+	}
+	return owner
+}
+
+// learn remembers what an answer says, under the name that was asked for: an
+// address belongs to the owner of its record, and that is an alias of another
+// name, in this answer or in one before.
 func (e *engine) learn(r *dns.Reader, client link.Address) {
 	var owner, target dns.Name
 	var rec dns.Record
-	var aliases [maxAliases]struct{ alias, asked string }
-	count := 0
-	asked := func(owner string) string {
-		for i := range count {
-			if aliases[i].alias == owner {
-				return aliases[i].asked
-			}
+	var chain aliasChain
+	for ahead := *r; ahead.Answer(&owner, &rec); {
+		if rec.Type != dns.TypeCNAME || chain.count == maxAliases || !ahead.Alias(&rec, &target) {
+			continue
 		}
-		return owner
+		pair := &chain.list[chain.count]
+		pair.of, _ = hostName(owner.Bytes())
+		pair.alias, _ = hostName(target.Bytes())
+		pair.ttl = rec.TTL
+		chain.count++
 	}
+	asked := func(owner *dns.Name) string {
+		name, _ := hostName(owner.Bytes())
+		name = chain.asked(name)
+		return e.unalias(client, name)
+	}
+	addresses := 0
 	for r.Answer(&owner, &rec) {
 		switch rec.Type {
-		case dns.TypeCNAME:
-			if count < maxAliases && r.Alias(&rec, &target) {
-				to, _ := hostName(target.Bytes())
-				from, _ := hostName(owner.Bytes())
-				aliases[count].alias, aliases[count].asked = to, asked(from)
-				count++
-			}
 		case dns.TypeA, dns.TypeAAAA:
 			if address, ok := rec.Address(); ok {
-				from, _ := hostName(owner.Bytes())
-				e.remember(client, address.As16(), asked(from), rec.TTL)
+				e.remember(client, address.As16(), asked(&owner), rec.TTL)
+				addresses++
 			}
-		case dns.TypeHTTPS:
-			e.learnService(r, &rec, &owner, client, asked)
+		case dns.TypeHTTPS, dns.TypeSVCB:
+			e.learnService(r, &rec, &owner, client, asked(&owner))
 		}
+	}
+	if addresses > 0 || chain.count == 0 {
+		return
+	}
+	for _, pair := range chain.list[:chain.count] { // the addresses come in another answer
+		e.learnAlias(client, pair.alias, chain.asked(pair.alias), pair.ttl)
 	}
 }
 
-// learnService remembers the address hints of an HTTPS record.
-func (e *engine) learnService(r *dns.Reader, rec *dns.Record, owner *dns.Name, client link.Address, asked func(string) string) {
-	var s dns.Service
-	if !r.Service(rec, &s) || len(s.IPv4)+len(s.IPv6) == 0 {
+// alias is the name that a client asked for before it was told another.
+type alias struct {
+	asked string
+	until int64 // Unix nanoseconds
+}
+
+// unalias returns the name that client asked for before it was told name.
+func (e *engine) unalias(client link.Address, name string) string {
+	if before, ok := e.aliases.entries[told{client, name}]; ok && before.until >= e.now {
+		return before.asked
+	}
+	return name
+}
+
+// learnAlias remembers that client, who asked for a name, was told to ask for
+// another.
+func (e *engine) learnAlias(client link.Address, target, asked string, ttl uint32) {
+	if target == asked || target == "." {
 		return
 	}
-	from, _ := hostName(owner.Bytes())
-	name := asked(from)
+	e.aliases.put(told{client, target}, alias{e.unalias(client, asked), believed(ttl, e.now)})
+	e.tally[dnsNamesEvicted] = e.outer.evicted + e.aliases.evicted
+}
+
+// designation is the name that a client asks its resolver for others of its
+// kind under, who answer encrypted (RFC 9462).
+const designation = "_dns.resolver.arpa"
+
+// learnService remembers what an HTTPS or SVCB record of a name says: address
+// hints, another name to ask for, and encrypted hellos.
+func (e *engine) learnService(r *dns.Reader, rec *dns.Record, owner *dns.Name, client link.Address, name string) {
+	var s dns.Service
+	if !r.Service(rec, &s) {
+		return
+	}
+	target := name
+	if !s.Target.Root() {
+		target, _ = hostName(s.Target.Bytes())
+	}
+	if from, _ := hostName(owner.Bytes()); from == designation {
+		kind := veilDoT
+		if s.DoH {
+			kind = veilDoH
+		}
+		e.tally[dnsDesignations]++
+		e.veils.designated.put(target, kind)
+		name = target
+	} else {
+		e.learnAlias(client, target, name, rec.TTL)
+	}
+	e.learnECH(&s, client, name, rec.TTL)
 	for hints := s.IPv4; len(hints) >= 4; hints = hints[4:] {
 		e.remember(client, link.Address{10: 0xff, 11: 0xff, 12: hints[0], 13: hints[1], 14: hints[2], 15: hints[3]}, name, rec.TTL)
 	}
 	for hints := s.IPv6; len(hints) >= 16; hints = hints[16:] {
 		e.remember(client, link.Address(hints[:16]), name, rec.TTL)
+	}
+}
+
+// quoted reads the DNS message in a datagram that an ICMP error quotes: the
+// datagram was sent, whether it was captured or not. It is often cut, so what
+// is missing in it is no fault.
+func (e *engine) quoted(p *link.Packet) {
+	var r dns.Reader
+	if !dnsPort(p.Source.Port) && !dnsPort(p.Destination.Port) || !r.Open(p.Payload) {
+		return
+	}
+	client, server := p.Source, p.Destination
+	if r.Header.Response {
+		client, server = server, client
+	}
+	var name dns.Name
+	var q dns.Question
+	for r.Question(&name, &q) {
+		if dnsKind(client.Port, server.Port) != "dns" || name.Root() || e.asked.seen(client, r.Header.ID, q.Type, name.Bytes(), true) {
+			continue
+		}
+		e.question(&name, &q, client, server, "udp")
 	}
 }
 

@@ -1,11 +1,8 @@
 package network
 
 import (
-	"bytes"
-
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/quic"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
-	"github.com/gnomon-ai/gnomon/signatures"
 )
 
 const (
@@ -97,24 +94,6 @@ func (e *engine) quicHello(f *flow, c *quicConnection, body []byte, partial bool
 		return
 	}
 	e.tally[quicHellos]++
-	if f.key.end(1-int(c.client)).Port == portDoQ || offersDoQ(body) {
-		e.tally[quicDNS]++
-	}
-}
-
-// offersDoQ reports whether a hello offers DNS over QUIC (RFC 9250, section
-// 4.1) or one of its drafts.
-func offersDoQ(body []byte) bool {
-	var hello tls.ClientHello
-	if !tls.Parse(body, false, false, &hello) {
-		return false
-	}
-	for protocol := range hello.ALPN() {
-		if bytes.HasPrefix(protocol, []byte("doq")) {
-			return true
-		}
-	}
-	return false
 }
 
 // forget frees what a connection holds.
@@ -156,7 +135,7 @@ func (e *engine) endQUIC(f *flow) {
 	server := f.key.end(1 - max(int(f.client), 0))
 	switch {
 	case server.Port == portDoQ && q.known:
-		e.tally[quicDNS]++
+		e.veil(f, veilDoQ)
 	case q.cut:
 		e.tally[quicCut]++
 	case q.known:
@@ -180,21 +159,4 @@ func (f *flow) quicHeld() int {
 		}
 	}
 	return held
-}
-
-// transport is what a ClientHello came over.
-type transport uint8
-
-const (
-	overStream transport = iota
-	overDatagrams
-	overQUIC
-)
-
-// kind returns the kind and evidence of an observation.
-func (t transport) kind() (signatures.Kind, signatures.Evidence) {
-	if t == overQUIC {
-		return signatures.KindQUIC, signatures.EvidenceQUIC
-	}
-	return signatures.KindTLS, signatures.EvidenceTLS
 }

@@ -6,15 +6,27 @@ import (
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/quic"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
+	"github.com/gnomon-ai/gnomon/signatures"
 )
 
 const applicationData = 23 // record content type
 
-// echOuter is the name that Cloudflare puts into the outer ClientHello of every
-// site behind it
-// (https://developers.cloudflare.com/ssl/edge-certificates/ech/): where an
-// encrypted ClientHello goes with it, the site is not known.
-const echOuter = "cloudflare-ech.com"
+// transport is what a ClientHello came over.
+type transport uint8
+
+const (
+	overStream    transport = iota // TLS over TCP
+	overDatagrams                  // DTLS
+	overQUIC
+)
+
+// kind returns the kind and evidence of an observation.
+func (t transport) kind() (signatures.Kind, signatures.Evidence) {
+	if t == overQUIC {
+		return signatures.KindQUIC, signatures.EvidenceQUIC
+	}
+	return signatures.KindTLS, signatures.EvidenceTLS
+}
 
 // tlsRecord reads one record, or the several that a ClientHello is spread
 // over.
@@ -72,27 +84,45 @@ func (e *engine) hello(f *flow, from int, body []byte, partial bool, over transp
 			e.tally[tlsHellosLost]++
 		}
 	}
-	if hello.ECH {
-		e.tally[tlsECH]++
-	}
 	if hello.ESNI {
 		e.tally[tlsESNI]++
+		if hello.ServerName == nil {
+			e.tally[tlsESNIHidden]++
+		}
+	}
+	ech, basis := e.countECH(f, from, &hello)
+	kind, evidence := over.kind()
+	if ech == echOuter {
+		evidence = signatures.EvidenceTLSOuter
+	}
+	attributes := e.helloAttributes(&hello, over)
+	h := f.half[from]
+	if f.describePreface(attributes, h != nil && h.requests > 0) {
+		e.tally[tlsBehind]++
+	}
+	if f.quic != nil {
+		attributes["quic.version"] = quic.VersionName(f.quic.version)
 	}
 	if hello.ServerName == nil {
 		e.tally[tlsHellosNameless]++
-		e.report(f)
+		e.veil(f, e.veils.ofHello(f, &hello, "", over))
+		attributes["tls.server_name"] = "none"
+		e.reportAs(f, attributes)
 		return true
 	}
-	kind, evidence := over.kind()
 	o := e.observation(f, kind, hello.ServerName, evidence)
-	o.Attributes = helloAttributes(&hello, over == overDatagrams)
-	if over == overQUIC {
-		o.Attributes["quic.version"] = quic.VersionName(f.quic.version)
+	o.Attributes = attributes
+	if ech != "" {
+		o.Attributes["tls.ech"] = ech
 	}
-	if hello.ECH && o.Name == echOuter {
-		e.tally[tlsECHOuter]++
-		o.Attributes["tls.ech"] = "outer"
-		e.report(f)
+	if basis != "" {
+		o.Attributes["tls.ech_basis"] = basis
+	}
+	if reason := e.veil(f, e.veils.ofHello(f, &hello, o.Name, over)); reason != "" {
+		o.Attributes[attributeBlind] = reason
+	}
+	if ech == echOuter {
+		e.reportAs(f, map[string]string{"tls.ech": echOuter, "tls.outer_name": o.Name})
 	} else {
 		f.named = true
 	}
@@ -100,31 +130,62 @@ func (e *engine) hello(f *flow, from int, body []byte, partial bool, over transp
 	return true
 }
 
-// helloAttributes puts into words what else a hello says.
-func helloAttributes(h *tls.ClientHello, datagram bool) map[string]string {
-	m := map[string]string{"tls.version": versionName(h.Version)}
-	if h.HasALPN() {
-		var list []string
-		for protocol := range h.ALPN() {
-			if len(list) == 8 {
-				break
-			}
-			if !greased(protocol) {
-				list = append(list, escape(protocol))
-			}
-		}
-		m["tls.alpn"] = strings.Join(list, ",")
+// countECH says what the encrypted_client_hello extension of a hello is, ""
+// where there is none.
+func (e *engine) countECH(f *flow, from int, h *tls.ClientHello) (kind, basis string) {
+	if !h.ECH.Present {
+		return "", ""
 	}
-	if h.ECH {
-		m["tls.ech"] = "offered"
+	e.tally[tlsECH]++
+	kind, basis = e.echFound(f, from, h)
+	switch kind {
+	case echOuter:
+		e.tally[tlsECHOuter]++
+	case echGrease:
+		e.tally[tlsECHGrease]++
+	case echInner:
+		e.tally[tlsECHInner]++
+	}
+	return kind, basis
+}
+
+// ja4Letters are the first letters of fingerprints over transport.
+var ja4Letters = [...]byte{overStream: tls.JA4Stream, overDatagrams: tls.JA4Datagram, overQUIC: tls.JA4QUIC}
+
+// helloAttributes puts into words what else a hello says.
+func (e *engine) helloAttributes(h *tls.ClientHello, over transport) map[string]string {
+	m := make(map[string]string, 4)
+	m["tls.version"] = versionName(h.Version)
+	if h.HasALPN() {
+		m["tls.alpn"] = protocolNames(h)
 	}
 	if h.ESNI {
-		m["tls.esni"] = "offered"
+		m["tls.esni"] = echOffered
 	}
-	if datagram {
+	var room [40]byte
+	if print := e.ja4.Append(room[:0], h, ja4Letters[over]); len(print) > 0 {
+		m["tls.ja4"] = string(print)
+	}
+	if over == overDatagrams {
 		m["tls.transport"] = "dtls"
 	}
 	return m
+}
+
+// protocolNames lists what a hello offers, with commas between.
+func protocolNames(h *tls.ClientHello) string {
+	const most = 8
+	var room [most]string
+	list := room[:0]
+	for protocol := range h.ALPN() {
+		if len(list) == most {
+			break
+		}
+		if !greased(protocol) {
+			list = append(list, escape(protocol))
+		}
+	}
+	return strings.Join(list, ",")
 }
 
 // greased reports whether an ALPN name is one that RFC 8701 reserves.
@@ -176,7 +237,10 @@ func (e *engine) dtls(p *link.Packet) {
 
 // datagramPiece puts a ClientHello together that is spread over datagrams.
 func (e *engine) datagramPiece(f *flow, from int, piece *tls.Fragment, cut bool) {
-	if f.datagram == nil || f.message != piece.Message {
+	if f.message != piece.Message {
+		e.loseDatagrams(f)
+	}
+	if f.datagram == nil {
 		f.datagram, f.message = new(tls.Assembly), piece.Message
 	}
 	if !f.datagram.Add(piece.Offset, piece.Data) {
@@ -193,6 +257,14 @@ func (e *engine) datagramPiece(f *flow, from int, piece *tls.Fragment, cut bool)
 	f.datagram = nil
 }
 
+// loseDatagrams counts a ClientHello whose other pieces did not come.
+func (e *engine) loseDatagrams(f *flow) {
+	if f.datagram != nil {
+		e.tally[tlsHellosLost]++
+		f.datagram = nil
+	}
+}
+
 // datagramFlow returns the flow of a UDP datagram whose sender opened it as
 // far as is known.
 func (e *engine) datagramFlow(key flowKey, from int) *flow {
@@ -204,4 +276,23 @@ func (e *engine) datagramFlow(key flowKey, from int) *flow {
 	e.current = f
 	e.table.touch(f, e.now)
 	return f
+}
+
+// rdpHeader bounds what comes before the record in a datagram of RDP.
+const rdpHeader = 64
+
+// rdp looks for a hello in a datagram of RDP over UDP ([MS-RDPEUDP],
+// [MS-RDPEUDP2]), whose headers come before a record of TLS.
+func (e *engine) rdp(p *link.Packet) {
+	at := findHello(p.Payload[:min(len(p.Payload), rdpHeader+helloStart)])
+	if at < 0 {
+		return
+	}
+	key, from := keyOf(p)
+	f := e.datagramFlow(key, from)
+	f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+	if r := tls.Next(p.Payload[at:], e.scratch, true); r.Status == tls.Hello {
+		e.hello(f, from, r.Body, r.Partial, overStream)
+	}
+	e.current = nil
 }

@@ -16,6 +16,9 @@ func (e *engine) newObservation(kind signatures.Kind) signatures.Observation {
 
 func (e *engine) emit(o *signatures.Observation) {
 	e.tally[observations]++
+	if o.Kind == signatures.KindHTTP {
+		e.veilRequest(o)
+	}
 	e.pending = append(e.pending, *o)
 }
 
@@ -37,8 +40,13 @@ func (e *engine) observation(f *flow, kind signatures.Kind, name []byte, evidenc
 func (f *flow) describe() signatures.Flow {
 	client := max(int(f.client), 0)
 	protocol := "tcp"
-	if f.key.protocol == link.UDP {
+	switch f.key.protocol {
+	case link.UDP:
 		protocol = "udp"
+	case protocolESP:
+		protocol = "esp"
+	case protocolPPTP:
+		protocol = "gre"
 	}
 	return signatures.Flow{
 		Protocol:  protocol,
@@ -53,6 +61,11 @@ func (f *flow) describe() signatures.Flow {
 // its server before it began; once, and only where the server was reached or
 // spoken to.
 func (e *engine) report(f *flow) {
+	e.reportAs(f, nil)
+}
+
+// reportAs is report with attributes, which may be nil.
+func (e *engine) reportAs(f *flow, attributes map[string]string) {
 	if f.named || f.reported || f.opening && !f.answered {
 		return
 	}
@@ -64,8 +77,15 @@ func (e *engine) report(f *flow) {
 	o := e.newObservation(signatures.KindFlow)
 	o.Name, o.NameEvidence = f.answer, signatures.EvidenceDNSAnswer
 	o.Flow = f.describe()
-	if f.hello {
-		o.Attributes = map[string]string{"tls.server_name": "none"}
+	if attributes == nil && f.hello {
+		attributes = map[string]string{"tls.server_name": "none"}
 	}
+	if reason := e.veil(f, e.veilOfFlow(f)); reason != "" {
+		if attributes == nil {
+			attributes = make(map[string]string, 1)
+		}
+		attributes[attributeBlind] = reason
+	}
+	o.Attributes = attributes
 	e.emit(&o)
 }

@@ -113,6 +113,7 @@ func (e *engine) close(f *flow, why counter) {
 	for from := range f.half {
 		e.drain(f, from)
 	}
+	e.loseDatagrams(f)
 	e.endQUIC(f)
 	e.report(f)
 	e.table.remove(f)
@@ -178,7 +179,7 @@ func (e *engine) empty(f *flow) {
 		e.table.dropHalf(f, from)
 		f.ignored[from] = true
 	}
-	f.datagram = nil
+	e.loseDatagrams(f)
 	e.endQUIC(f)
 	e.table.account(f)
 }

@@ -25,5 +25,9 @@ func (e *engine) udp(p *link.Packet) {
 	case p.Source.Port != portNetBIOS && p.Destination.Port != portNetBIOS && dns.LooksLikeMessage(p.Payload):
 		e.tally[dnsOddPort]++
 		e.dnsMessage(p.Payload, p.Source, p.Destination, "udp")
+	case eitherPort(p, portRDP):
+		e.rdp(p)
+	case opensVPN(p):
+		e.vpn(p)
 	}
 }

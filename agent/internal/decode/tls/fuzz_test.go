@@ -51,6 +51,9 @@ func FuzzHello(f *testing.F) {
 			if ok && cut.ServerName != nil && !bytes.Equal(whole.ServerName, cut.ServerName) {
 				t.Fatalf("name %q of a part became %q", cut.ServerName, whole.ServerName)
 			}
+			if print := new(JA4).Append(nil, &whole, JA4Stream); len(print) != 0 && (len(print) != len(chromeJA4) || print[10] != '_' || print[23] != '_') {
+				t.Fatalf("fingerprint %q", print)
+			}
 			n := 0
 			for p := range whole.ALPN() {
 				n += 1 + len(p)
@@ -72,6 +75,27 @@ func FuzzHello(f *testing.F) {
 				t.Fatal("beyond the limit")
 			}
 			rest = next
+		}
+	})
+}
+
+// FuzzECHConfigs reads bytes as a list of configurations: what is read is a
+// part of it, and reading ends.
+func FuzzECHConfigs(f *testing.F) {
+	one := wire.ECHConfig(1, make([]byte, 32), "one.example")
+	f.Add(wire.ECHConfigList(one, wire.ECHConfig(2, make([]byte, 65), "two.example")))
+	f.Add(wire.ECHConfigList(wire.Join(wire.U16(0xfe0a), wire.U16(1), []byte{1}), one))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		entries, ok := ECHConfigs(b)
+		for ok {
+			before := len(entries)
+			var c ECHConfig
+			if entries, ok = NextECHConfig(entries, &c); !ok {
+				break
+			}
+			if len(entries) >= before || len(c.PublicName) == 0 || len(c.PublicName) > maxPublicName || !bytes.Contains(b, c.PublicName) {
+				t.Fatalf("%+v, %d of %d bytes left", c, len(entries), before)
+			}
 		}
 	})
 }

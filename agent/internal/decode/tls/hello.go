@@ -16,6 +16,7 @@ import (
 // (https://www.iana.org/assignments/tls-extensiontype-values).
 const (
 	extensionServerName        = 0
+	extensionSignatures        = 13
 	extensionALPN              = 16
 	extensionSupportedVersions = 43
 	extensionECH               = 0xfe0d // RFC 9849
@@ -26,10 +27,11 @@ const (
 type ClientHello struct {
 	ServerName []byte // as sent; nil where there is none
 	Version    uint16 // the highest version offered, GREASE left out
-	ECH        bool   // an encrypted_client_hello extension is there, real or GREASE
+	ECH        ECH    // what an encrypted_client_hello extension says
 	ESNI       bool   // its forerunner is there
 	Partial    bool   // the hello was cut; what lies behind the cut is unknown
 	alpn       []byte // protocol name list
+	print      fingerprint
 }
 
 // ALPN lists the protocols that the client offers, in its order (RFC 7301).
@@ -116,6 +118,7 @@ func Parse(body []byte, datagram, complete bool, h *ClientHello) (ok bool) {
 	if len(suites) == 0 || len(compression) == 0 {
 		return false
 	}
+	h.print.suites = suites
 	if len(c.b) == 0 { // no extensions at all, as SSL 3.0 and TLS 1.0 allow
 		return true
 	}
@@ -123,6 +126,7 @@ func Parse(body []byte, datagram, complete bool, h *ClientHello) (ok bool) {
 	if c.failed && complete {
 		h.Partial = true
 	}
+	h.print.extensions = extensions.b
 	h.extensions(&extensions)
 	return true
 }
@@ -145,14 +149,18 @@ func (h *ClientHello) extensions(c *cursor) {
 		}
 		switch kind {
 		case extensionServerName:
+			h.print.named = true
 			h.serverName(data)
 		case extensionALPN:
 			list := cursor{b: data}
 			h.alpn = list.vector(2)
 		case extensionSupportedVersions:
 			h.versions(data)
+		case extensionSignatures:
+			list := cursor{b: data}
+			h.print.signatures = list.vector(2)
 		case extensionECH:
-			h.ECH = true
+			h.ECH.read(data)
 		case extensionESNI:
 			h.ESNI = true
 		}

@@ -60,7 +60,7 @@ func TestParseRealHello(t *testing.T) {
 		if !Parse(wire.HelloBody(flight(t, "api.example.com", quantum)), false, true, &h) {
 			t.Fatal("not read")
 		}
-		if string(h.ServerName) != "api.example.com" || h.Version != 0x304 || h.ECH || h.ESNI || h.Partial {
+		if string(h.ServerName) != "api.example.com" || h.Version != 0x304 || h.ECH.Present || h.ESNI || h.Partial {
 			t.Errorf("%+v", h)
 		}
 		if diff := cmp.Diff([]string{"h2", "http/1.1"}, protocols(&h)); diff != "" || !h.HasALPN() {
@@ -77,8 +77,8 @@ func TestParseKindsOfHello(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, ok)
 			return
 		}
-		h.alpn = nil
-		if diff := cmp.Diff(want, h, cmp.AllowUnexported(ClientHello{})); ok && diff != "" {
+		h.alpn, h.print = nil, fingerprint{}
+		if diff := cmp.Diff(want, h, cmp.AllowUnexported(ClientHello{}, fingerprint{})); ok && diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -90,7 +90,7 @@ func TestParseKindsOfHello(t *testing.T) {
 	f("empty extensions", hello(), true, ClientHello{Version: 0x303})
 	f("versions", hello(versions), true, ClientHello{Version: 0x304})
 	f("ECH", hello(serverName("cloudflare-ech.com"), extension(extensionECH, make([]byte, 100))), true,
-		ClientHello{Version: 0x303, ECH: true, ServerName: []byte("cloudflare-ech.com")})
+		ClientHello{Version: 0x303, ECH: ECH{Present: true}, ServerName: []byte("cloudflare-ech.com")})
 	f("ESNI", hello(extension(extensionESNI, make([]byte, 100))), true, ClientHello{Version: 0x303, ESNI: true})
 	f("two names", hello(extension(0, wire.Join(wire.U16(len(two)), two))), true, ClientHello{Version: 0x303, ServerName: []byte("a")})
 	f("name of another kind first", hello(extension(0, wire.Join(wire.U16(len(other)), other))), true, ClientHello{Version: 0x303, ServerName: []byte("b")})
@@ -130,7 +130,7 @@ func TestParseCutHello(t *testing.T) {
 func TestNextOverRecords(t *testing.T) {
 	one := flight(t, "api.example.com", true)
 	scratch := make([]byte, MaxHello)
-	for _, size := range []int{len(one), 1000, 100, 40} {
+	for _, size := range []int{len(one), 1000, 100, 40, 1} {
 		stream := wire.Records(one, size)
 		tail := []byte{0x14, 3, 3, 0, 1, 1}
 		need := 0
@@ -146,7 +146,8 @@ func TestNextOverRecords(t *testing.T) {
 			t.Errorf("records of %d: %v, %d of %d bytes", size, r.Status, r.Consumed, len(stream))
 		}
 	}
-	if r := Next(wire.Records(one, 4), scratch, false); r.Status != Oversized {
+	long := wire.Records(wire.Join([]byte{22, 3, 1, 0, 0, 1, 0, 0x80, 0}, make([]byte, 0x8000)), 1)
+	if r := Next(long, scratch, false); r.Status != Oversized {
 		t.Errorf("more than MaxRecords: %v", r.Status)
 	}
 }

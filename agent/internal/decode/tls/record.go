@@ -19,10 +19,10 @@ const (
 )
 
 // MaxHello bounds a ClientHello with its handshake header; MaxRecords bounds
-// the records that one is spread over.
+// the records that one is spread over: a hello may come one byte a record.
 const (
 	MaxHello   = 64 << 10
-	MaxRecords = 64
+	MaxRecords = 16 << 10
 )
 
 // Status says how far a stream was read.
@@ -128,7 +128,7 @@ func spread(b, scratch []byte, final bool) Result {
 	at, filled, total := 0, 0, handshakeHeader
 	for range MaxRecords {
 		if len(b) < at+recordHeader {
-			return gathered(scratch[:filled], len(b), at+recordHeader, final)
+			return gathered(scratch[:filled], len(b), at+recordHeader+total-filled, final)
 		}
 		if b[at] != typeHandshake || b[at+1] != 3 || b[at+2] > 4 || !plausibleLength(b[at:]) {
 			return gathered(scratch[:filled], at, 0, true)
@@ -148,7 +148,11 @@ func spread(b, scratch []byte, final bool) Result {
 			}
 		}
 		if end > len(b) {
-			return gathered(scratch[:filled], len(b), min(end, len(b)+total-filled), final)
+			need := len(b) + total - filled
+			if need > end { // another record must follow
+				need += recordHeader
+			}
+			return gathered(scratch[:filled], len(b), need, final)
 		}
 		at = end
 	}

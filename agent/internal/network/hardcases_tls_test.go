@@ -101,6 +101,11 @@ func TestHardCasesTLS(t *testing.T) {
 		{name: "client side only", frames: clientSide, lines: found, counters: counts},
 		{name: "client side only, without a start", frames: clientSide[1:], lines: found, counters: counts},
 		{name: "as an offloaded packet", frames: session(wire.Records(huge, 4000)), lines: found, counters: counts},
+		{name: "an encrypted record behind it that starts like one", frames: session(one, wire.Join([]byte{22, 3, 3, 0, 40, 1, 9, 0, 0}, zeros(36))), lines: found},
+		{
+			name: "longer than is read", frames: session(wire.Join([]byte{22, 3, 1, 0x40, 0, 1, 9, 0, 0}, zeros(600))),
+			counters: map[string]uint64{"tls_hellos_lost": 1}, blind: map[string]uint64{"tls_hello_incomplete": 1, "message_too_long": 1},
+		},
 		{name: "without a name", frames: session(hello(t, "")), counters: map[string]uint64{"tls_hellos_nameless": 1, "flows_unnamed": 1}},
 	})
 }

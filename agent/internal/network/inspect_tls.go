@@ -53,8 +53,10 @@ func (e *engine) tlsRecord(f *flow, from int, b []byte, final bool) int {
 			return r.Consumed
 		}
 	case tls.Oversized:
-		e.tally[directionsOverfull]++
-		e.tally[tlsHellosLost]++
+		if h.hellos == 0 { // else it is an encrypted record that happens to start like one
+			e.tally[directionsOverfull]++
+			e.tally[tlsHellosLost]++
+		}
 		e.giveUp(f, from)
 		return len(b)
 	}

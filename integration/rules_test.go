@@ -74,6 +74,7 @@ func rules() map[string]rule {
 		"agent/internal/decode/tls":      {},
 		"agent/internal/decode/quic":     {},
 		"agent/internal/decode/http":     {},
+		"agent/internal/decode/http2":    {ours: agent("decode/http")},
 		"agent/internal/decode/dns":      {},
 		"agent/internal/decode/stream":   {},
 		"agent/internal/decode/wiretest": {},

@@ -19,6 +19,8 @@ const (
 	EvidenceTLSOuter        Evidence = "tls.outer_sni"    // server_name that stands in front of an encrypted one (RFC 9849): not the destination, so no rule matches it
 	EvidenceHTTPHost        Evidence = "http.host"        // Host field or absolute-form authority (RFC 9112)
 	EvidenceHTTPPath        Evidence = "http.path"        // path of the request target, query removed
+	EvidenceHTTPMCP         Evidence = "http.mcp"         // what the fields of a request say of the Model Context Protocol, see AttributeHTTPMCP
+	EvidenceHTTPClient      Evidence = "http.client"      // client library or tool that a request names, see AttributeHTTPClient; always weak
 	EvidencePort            Evidence = "net.port"         // server or listening port; always weak
 	EvidenceProcessName     Evidence = "process.name"     // base name of the executable, or the kernel's name where the path is hidden
 	EvidenceProcessPath     Evidence = "process.exe"      // absolute path of the executable
@@ -33,6 +35,22 @@ const (
 	EvidenceGenAIServer   Evidence = "gen_ai.server"   // server.address: the host name that the application called
 	EvidenceGenAIAgent    Evidence = "gen_ai.agent"    // gen_ai.agent.name; never decides
 	EvidenceMCPMethod     Evidence = "mcp.method"      // mcp.method.name; never decides
+)
+
+// The attributes of a request that field rules look at; each bears the name of
+// its evidence. A sensor sets them from header fields, never from a body, and
+// puts no part of a value into them that could be a secret.
+const (
+	// AttributeHTTPMCP is a protocol version such as "2025-06-18"; "session"
+	// where the fields name a session or a method of the Model Context Protocol;
+	// "stream" where the request is what its Streamable HTTP transport demands
+	// (a POST of JSON that accepts JSON and an event stream), and "events" where
+	// it is what the older HTTP+SSE transport demands. The last two are customs
+	// of others, too.
+	AttributeHTTPMCP = string(EvidenceHTTPMCP)
+	// AttributeHTTPClient is the product and version of a client that the sensor
+	// knows, e.g. "OpenAI/Python 1.30.1".
+	AttributeHTTPClient = string(EvidenceHTTPClient)
 )
 
 // Kind says what was looked at. It is the "kind" of one line of
@@ -134,5 +152,5 @@ type Observation struct {
 	// it hands over; 0 is one.
 	Count uint64
 
-	Attributes map[string]string // further facts for `replay`, e.g. tls.alpn, dns.type; may be nil
+	Attributes map[string]string // further facts for `replay`, e.g. tls.alpn, dns.type, and AttributeHTTPMCP; may be nil
 }

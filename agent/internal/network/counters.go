@@ -55,8 +55,17 @@ const (
 	httpRequests
 	httpRequestsNameless
 	httpRequestsPartial
+	httpRequestsOld
 	httpHostsDropped
+	httpPathsCut
+	httpPathsMasked
 	http2Prefaces
+	http2Midway
+	http2Requests
+	http2Unknown
+	http2Malformed
+	http2BlocksTooLong
+	http2ValuesDropped
 	dnsMessages
 	dnsMalformed
 	dnsOddPort
@@ -93,7 +102,9 @@ var counterNames = [counters]string{
 	"flows_unnamed", "buffers_evicted", "directions_given_up", "directions_overfull", "tls_hellos", "tls_hellos_nameless",
 	"tls_hellos_partial", "tls_hellos_lost", "tls_ech", "tls_ech_outer", "tls_ech_grease", "tls_ech_inner", "tls_esni", "tls_esni_hidden",
 	"tls_behind_another_protocol", "proxy_targets", "hidden_doh", "hidden_dot", "hidden_doq", "hidden_relay", "hidden_vpn", "http_requests", "http_requests_nameless",
-	"http_requests_partial", "http_hosts_dropped", "http2_prefaces", "dns_messages", "dns_malformed", "dns_odd_port", "dns_multicast_questions", "dns_answers",
+	"http_requests_partial", "http_requests_old", "http_hosts_dropped", "http_paths_cut", "http_paths_masked",
+	"http2_prefaces", "http2_midway", "http2_requests", "http2_requests_unknown", "http2_malformed", "http2_blocks_too_long",
+	"http2_values_dropped", "dns_messages", "dns_malformed", "dns_odd_port", "dns_multicast_questions", "dns_answers",
 	"dns_answers_evicted", "dns_ech_configs", "dns_resolver_designations", "dns_names_evicted", "quic_datagrams", "quic_flows", "quic_connections", "quic_initials", "quic_hellos", "quic_hellos_repeated",
 	"quic_hellos_lost", "quic_hellos_overfull", "quic_retries", "quic_version_negotiations", "quic_packets_unopened", "quic_malformed",
 	"quic_flows_undecrypted", "quic_flows_version_unknown", "quic_flows_cut", "names_unusual",
@@ -120,7 +131,9 @@ var blindness = []struct {
 	{quicCut, "quic_initial_cut", "QUIC connections whose first packets the capture cut off before the server name"},
 	{quicHellosLost, "quic_hello_incomplete", "QUIC connections whose ClientHello began and did not come as far as to be read"},
 	{quicHellosOverfull, "quic_hello_too_long", "QUIC connections whose ClientHello is longer or in more pieces than is read"},
-	{http2Prefaces, "http2_not_decoded", "HTTP/2 connections in the clear; their authority is not read by this version"},
+	{http2Unknown, "http2_table", "HTTP/2 requests whose host or path stands in a part of the connection that was not captured"},
+	{http2Malformed, "http2_malformed", "HTTP/2 connections in the clear that were given up because they could not be read"},
+	{http2BlocksTooLong, "http2_headers_too_long", "HTTP/2 requests with more header than is read"},
 	{tlsHellosLost, "tls_hello_incomplete", "a TLS ClientHello began and its rest with the name did not come"},
 	{tcpGaps, "tcp_gap", "segments of a TCP stream were not captured"},
 	{framesUnknownLink, "link_type", "frames of a link type that is not decoded"},

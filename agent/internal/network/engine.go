@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/capture"
+	"github.com/gnomon-ai/gnomon/agent/internal/decode/http2"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/quic"
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/tls"
@@ -26,6 +27,8 @@ type engine struct {
 	asked   recentQueries
 	scratch []byte // a ClientHello that is spread over records
 	ja4     tls.JA4
+	block   []byte // an HTTP/2 header block that is spread over frames
+	http2   http2.Request
 
 	quicOpener quic.Opener
 	quicPacket quic.Packet

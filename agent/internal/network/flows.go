@@ -104,8 +104,9 @@ type half struct {
 	records  int // TLS records read
 	requests int // HTTP requests read
 	hellos   int
-	wrapper  int // modeWrapped: index of the protocol that goes on
-	stage    int // modeWrapped: messages of it that were read
+	wrapper  int        // modeWrapped: index of the protocol that goes on
+	stage    int        // modeWrapped: messages of it that were read
+	http2    *http2Side // nil where none is spoken
 }
 
 // The queues a flow can be in; each is in order of the last packet.
@@ -311,6 +312,9 @@ func (t *table) account(f *flow) {
 	for _, h := range f.half {
 		if h != nil {
 			held += h.buffer.Held()
+			if h.http2 != nil {
+				held += h.http2.decoder.Held()
+			}
 		}
 	}
 	if f.datagram != nil {

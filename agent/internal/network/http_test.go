@@ -1,6 +1,7 @@
 package network
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -27,7 +28,8 @@ func TestRequestForms(t *testing.T) {
 		want(t, what, lines(list), found...)
 	}
 	f("absolute form", "GET http://a.example/x?y HTTP/1.1\r\n\r\n", "http a.example "+between+" GET /x")
-	f("absolute form without a path", "GET http://a.example HTTP/1.1\r\nHost: b.example\r\n\r\n", "http b.example "+between+" GET /")
+	f("absolute form without a path", "GET http://a.example HTTP/1.1\r\nHost: b.example\r\n\r\n",
+		"http a.example "+between+" GET /", "http b.example "+between+" GET /")
 	f("no host", "GET /v1/models HTTP/1.0\r\n\r\n", "http  "+between+" GET /v1/models")
 	f("two hosts", "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n", "http a.example "+between+" GET /", "http b.example "+between+" GET /")
 	f("IPv6 host", "GET / HTTP/1.1\r\nHost: [2001:db8::5]:80\r\n\r\n", "http 2001:db8::5 "+between+" GET /")
@@ -96,10 +98,17 @@ func TestHeaderTooLongIsCounted(t *testing.T) {
 	counted(t, stats, map[string]uint64{"http_requests_partial": 1, "directions_overfull": 1, "directions_given_up": 1})
 }
 
-func TestHTTP2PrefaceIsBlind(t *testing.T) {
-	list, stats := replay(t, session(text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), make([]byte, 100))...)
-	want(t, "prior knowledge", names(list))
-	if blind(stats, "http2_not_decoded") != 1 {
-		t.Errorf("blind: %v", stats.Blind)
+// benchmarkSegment feeds a segment of a client again and again, as one that
+// follows.
+func benchmarkSegment(b *testing.B, e *engine, frame []byte) {
+	const sequenceAt = 14 + 20 + 4
+	n := uint32(len(frame) - 14 - 40)
+	b.ReportAllocs()
+	for b.Loop() {
+		feed(e, 0, frame)
+		if len(e.take()) != 1 {
+			b.Fatal("nothing was observed")
+		}
+		binary.BigEndian.PutUint32(frame[sequenceAt:], binary.BigEndian.Uint32(frame[sequenceAt:])+n)
 	}
 }

@@ -20,6 +20,8 @@ const (
 	modeChunkLine             // at the line end behind a chunk's data
 	modeTrailer               // at the trailer section of a chunked body
 	modeDNS                   // at the length of a DNS message
+	modeHTTP2                 // at the start of an HTTP/2 frame
+	modeUpgraded              // behind the offer of a WebSocket
 )
 
 const (
@@ -41,6 +43,9 @@ func (h *half) restart() {
 	case modeStart:
 	default:
 		h.mode = modeSearch
+	}
+	if h.http2 != nil {
+		h.http2.decoder.Lose()
 	}
 }
 
@@ -102,6 +107,10 @@ func (e *engine) step(f *flow, from int, b []byte, final bool) int {
 		return e.httpRequest(f, from, b, final)
 	case modeDNS:
 		return e.dnsStream(f, from, b, final)
+	case modeHTTP2:
+		return e.http2Frame(f, from, b, final)
+	case modeUpgraded:
+		return e.httpUpgraded(f, from, b)
 	default:
 		return e.httpBody(f, from, b)
 	}
@@ -134,6 +143,8 @@ func (e *engine) start(f *flow, from int, b []byte, final bool) int {
 	case openVPNStream(b, f.key.firstPort == portOpenVPN || f.key.secondPort == portOpenVPN):
 		e.veil(f, veilVPN)
 		h.mode = modeSearch // its packets hold records of TLS
+	case http.EmptyLines(b) == len(b):
+		return len(b) // they may stand before a request
 	case http.StartsLikeRequest(b):
 		h.mode = modeHTTP
 	default:
@@ -154,6 +165,9 @@ func serverSpeaks(b []byte) bool {
 // it, and for a ClientHello anywhere.
 func (e *engine) search(f *flow, from int, b []byte, final bool) int {
 	h := f.half[from]
+	if n, taken := e.http2Search(f, from, b, final); taken {
+		return n
+	}
 	if tls.StartsLikeHello(b) && !final || len(b) >= helloCertainty && tls.StartsLikeHello(b) {
 		h.mode = modeTLS
 		if len(b) < helloCertainty {
@@ -192,6 +206,7 @@ func findHello(b []byte) int {
 
 // requestLine reports whether b starts with a whole HTTP/1 request line.
 func requestLine(b []byte) bool {
+	b = b[http.EmptyLines(b):]
 	if len(b) < 3 || b[0] < 'A' || b[0] > 'z' || !http.StartsLikeRequest(b) {
 		return false
 	}

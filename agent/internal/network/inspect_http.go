@@ -1,6 +1,9 @@
 package network
 
 import (
+	"bytes"
+	"encoding/base64"
+
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/http"
 	"github.com/gnomon-ai/gnomon/signatures"
 )
@@ -8,6 +11,12 @@ import (
 // httpRequest reads the header of one request.
 func (e *engine) httpRequest(f *flow, from int, b []byte, final bool) int {
 	h := f.half[from]
+	if n := http.EmptyLines(b); n > 0 {
+		return n
+	}
+	if isPreface(b) {
+		return e.http2Start(f, from, b, final)
+	}
 	if h.scanned == 0 && !http.StartsLikeRequest(b) {
 		h.mode = modeSearch
 		return 0
@@ -23,7 +32,6 @@ func (e *engine) httpRequest(f *flow, from int, b []byte, final bool) int {
 	h.scanned = 0
 	header := b[:end]
 	if end == 0 {
-		e.tally[httpRequestsPartial]++
 		header = b
 	}
 	var r http.Request
@@ -31,10 +39,13 @@ func (e *engine) httpRequest(f *flow, from int, b []byte, final bool) int {
 		h.mode = modeSearch
 		return 0
 	}
-	if string(r.Method) == "PRI" { // the preface of HTTP/2 (RFC 9113, section 3.4)
-		e.tally[http2Prefaces]++
-		e.giveUp(f, from)
-		return len(b)
+	if end > 0 && !r.Versioned && len(r.Hosts()) == 0 && len(r.Authority) == 0 {
+		e.tally[httpRequestsOld]++
+		h.mode = modeSearch
+		return end
+	}
+	if end == 0 {
+		e.tally[httpRequestsPartial]++
 	}
 	e.request(f, from, &r)
 	if end == 0 {
@@ -49,19 +60,34 @@ func (e *engine) httpRequest(f *flow, from int, b []byte, final bool) int {
 	return e.afterHeader(f, from, &r, end)
 }
 
-// afterHeader says what follows a header of n bytes.
+// afterHeader says what follows a header of n bytes. Behind an offer to leave
+// HTTP/1 the body still belongs to it (RFC 9110, section 7.8); what comes then
+// depends on the answer.
 func (e *engine) afterHeader(f *flow, from int, r *http.Request, n int) int {
 	h := f.half[from]
 	switch {
-	case string(r.Method) == "CONNECT", r.Upgrade:
+	case string(r.Method) == "CONNECT":
 		h.mode = modeSearch
-	case r.Chunked:
+	case r.Upgrade == http.ToWebSocket:
+		h.mode = modeUpgraded
+	case r.Chunked: // it overrides a length, RFC 9112, section 6.3
 		h.mode = modeChunk
 	case r.Body > 0:
 		const most = 1 << 62
 		return n + int(min(r.Body, most))
 	}
 	return n
+}
+
+// httpUpgraded reads what follows the offer of a WebSocket: another request,
+// where it was refused, or what is of no interest.
+func (e *engine) httpUpgraded(f *flow, from int, b []byte) int {
+	if http.StartsLikeRequest(b) {
+		f.half[from].mode = modeHTTP
+		return 0
+	}
+	e.giveUp(f, from)
+	return len(b)
 }
 
 // httpBody reads the parts of a chunked body.
@@ -107,39 +133,102 @@ func (e *engine) httpBody(f *flow, from int, b []byte) int {
 	return 0
 }
 
-// request reports one request under each name it gives.
+// request reports one request under each name it gives: those of its Host
+// fields, and the authority of its target, which is the one that counts (RFC
+// 9112, section 3.2.2), where that is another.
 func (e *engine) request(f *flow, from int, r *http.Request) {
 	e.tally[httpRequests]++
 	if int(f.client) != from {
 		e.opener(f, from)
 	}
 	e.tally[httpHostsDropped] += uint64(r.More)
-	path := r.Path
-	if len(path) == 0 && len(r.Authority) > 0 && string(r.Method) != "CONNECT" {
-		path = []byte("/")
-	}
-	text := escape(path)
-	method := string(r.Method)
+	method, path := escape(r.Method), e.requestPath(r)
 	emitted := false
 	report := func(authority []byte) {
-		if len(authority) == 0 {
-			return
-		}
 		o := e.observation(f, signatures.KindHTTP, withoutPort(authority), signatures.EvidenceHTTPHost)
-		o.Method, o.Path = method, text
+		o.Method, o.Path, o.Attributes = method, path, requestAttributes(r)
 		e.emit(&o)
-		emitted, f.named = true, true
+		emitted = true
 	}
-	for _, host := range r.Hosts() {
-		report(host)
-	}
-	if !emitted {
+	if len(r.Authority) > 0 && !hasHost(r) {
 		report(r.Authority)
 	}
-	if !emitted {
-		e.tally[httpRequestsNameless]++
-		o := e.observation(f, signatures.KindHTTP, nil, "")
-		o.Method, o.Path = method, text
-		e.emit(&o)
+	for _, host := range r.Hosts() {
+		if len(host) > 0 {
+			report(host)
+		}
 	}
+	if emitted {
+		f.named = true
+	} else {
+		e.tally[httpRequestsNameless]++
+		report(nil)
+	}
+	e.dnsOverHTTP(f, from, r)
+}
+
+// requestPath returns the path of a request, its query removed, as it may be
+// kept.
+func (e *engine) requestPath(r *http.Request) string {
+	path := r.Path
+	if len(path) == 0 && len(r.Authority) > 0 && len(r.Target) > 0 && string(r.Method) != "CONNECT" {
+		path = []byte("/")
+	}
+	if len(path) > maxText {
+		e.tally[httpPathsCut]++
+	}
+	text, masked := maskPath(escape(path))
+	if masked {
+		e.tally[httpPathsMasked]++
+	}
+	return text
+}
+
+// requestAttributes returns what the fields of a request say about the program
+// that sent it, nil where they say nothing.
+func requestAttributes(r *http.Request) map[string]string {
+	var attributes map[string]string
+	set := func(key, value string) {
+		if attributes == nil {
+			attributes = map[string]string{}
+		}
+		attributes[key] = value
+	}
+	switch kind, version := r.MCP(); kind {
+	case http.MCPVersioned:
+		set(signatures.AttributeHTTPMCP, string(version))
+	case http.MCPInSession:
+		set(signatures.AttributeHTTPMCP, "session")
+	case http.MCPStream:
+		set(signatures.AttributeHTTPMCP, "stream")
+	case http.MCPEvents:
+		set(signatures.AttributeHTTPMCP, "events")
+	}
+	if c := r.Client(); c.Product != "" {
+		text := c.Product
+		if len(c.Version) > 0 {
+			text += " " + string(c.Version)
+		}
+		set(signatures.AttributeHTTPClient, text)
+	}
+	return attributes
+}
+
+// dnsOverHTTP reads the DNS query that a GET request carries in the clear (RFC
+// 8484, section 4.1.1). Of no other request is the query of the target read.
+func (e *engine) dnsOverHTTP(f *flow, from int, r *http.Request) {
+	const longest = 1024
+	if string(r.Method) != "GET" || !bytes.HasSuffix(r.Path, []byte("/dns-query")) {
+		return
+	}
+	coded, ok := r.QueryValue("dns")
+	if !ok || len(coded) > longest {
+		return
+	}
+	var room [longest]byte
+	n, err := base64.RawURLEncoding.Decode(room[:], bytes.TrimRight(coded, "="))
+	if err != nil {
+		return
+	}
+	e.dnsMessage(room[:n], f.key.end(from), f.key.end(1-from), "tcp")
 }

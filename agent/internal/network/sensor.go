@@ -1,12 +1,13 @@
 // Package network is the sensor that looks at the wire: it turns frames, of
 // network interfaces or capture files, into observations of the host names
-// that clients ask for in TLS, DTLS, QUIC, HTTP/1 and DNS, on any port.
+// that clients ask for in TLS, DTLS, QUIC, HTTP/1, HTTP/2 in the clear and DNS,
+// on any port.
 //
 // It may import the packages capture, decode/..., sensor, signatures and
 // proto/finding. It keeps metadata only: names, a request's method and path
-// without its query, addresses and byte counts. It does not match, does not
-// know who owns a connection, and never sends a packet. Of QUIC it reads the
-// hello alone, whose key is public; HTTP/2 is not read and counted as blind.
+// without its query, which protocol of AI its fields give away, addresses and
+// byte counts. It does not match, does not know who owns a connection, and never
+// sends a packet. Of QUIC it reads the hello alone, whose key is public.
 package network
 
 import (

@@ -24,7 +24,7 @@ func summarise(header string) (summary, bool) {
 	}
 	s := summary{
 		Method: string(r.Method), Authority: string(r.Authority), Path: string(r.Path),
-		Body: r.Body, Chunked: r.Chunked, Upgrade: r.Upgrade, More: r.More,
+		Body: r.Body, Chunked: r.Chunked, Upgrade: r.Upgrade != NoUpgrade, More: r.More,
 	}
 	for _, h := range r.Hosts() {
 		s.Hosts = append(s.Hosts, string(h))

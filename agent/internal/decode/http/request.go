@@ -1,11 +1,12 @@
 // Package http reads the requests of an HTTP/1 stream as far as they say where
-// they go: method, target and host (RFC 9112, RFC 9110).
+// they go: method, target and host (RFC 9112, RFC 9110), and as far as they say
+// that a program speaks to an AI service: the fields of the Model Context
+// Protocol and the names that client libraries give themselves.
 //
 // It is pure: no I/O, no goroutine, no log, and no allocation; what it returns
 // are parts of the input. It imports nothing of ours. It reads no response, no
-// body and no field but those that name the host or delimit the body, and it
-// is more lenient than a server may be: it wants to know whom a client asked,
-// not whether it asked well.
+// body and no field but those of Name, and it is more lenient than a server may
+// be: it wants to know whom a client asked, not whether it asked well.
 package http
 
 import (
@@ -27,12 +28,15 @@ type Request struct {
 	Target    []byte // as sent
 	Authority []byte // of an absolute-form or authority-form target, else nil
 	Path      []byte // of the target, query removed; nil for authority-form and "*"
-	Upgrade   bool   // the client offers to leave HTTP/1
+	Versioned bool   // the request line ends with a version: without it, it is HTTP/0.9 (RFC 1945, section 3.1) or none at all
+	Upgrade   UpgradeKind
 	Body      uint64 // length that follows the header; ToTheEnd where nothing delimits it
 	Chunked   bool
 	hosts     [MaxHosts][]byte
 	hostCount int
 	More      int // Host fields beyond MaxHosts
+	query     []byte
+	marks     marks
 }
 
 // ToTheEnd stands for a body without a known end.
@@ -41,9 +45,21 @@ const ToTheEnd = math.MaxUint64
 // Hosts returns the Host fields, blanks around them removed.
 func (r *Request) Hosts() [][]byte { return r.hosts[:r.hostCount] }
 
+// EmptyLines returns the length of the empty lines at the start of b, which may
+// stand before a request (RFC 9112, section 2.2).
+func EmptyLines(b []byte) int {
+	n := 0
+	for n < len(b) && (b[n] == '\r' || b[n] == '\n') {
+		n++
+	}
+	return n
+}
+
 // StartsLikeRequest reports whether b, as far as it goes, can be the start of
-// a request: a method, a blank, and a target that starts like one.
+// a request: a method, a blank, and a target that starts like one. Empty lines
+// may stand before it.
 func StartsLikeRequest(b []byte) bool {
+	b = b[EmptyLines(b):]
 	n := 0
 	for n < len(b) && n <= maxMethod && methodByte(b[n]) {
 		n++
@@ -89,10 +105,11 @@ func known(method []byte) bool {
 	return false
 }
 
-// methodByte is the upper and lower case letters, digits, "-" and "_"; a token
-// may hold more (RFC 9110, section 5.6.2), but no method in use does.
+// methodByte reports whether c is a character of a token (RFC 9110, section
+// 5.6.2), which a method is.
 func methodByte(c byte) bool {
-	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' ||
+		c != 0 && bytes.IndexByte([]byte("!#$%&'*+.^`|~"), c) >= 0
 }
 
 // HeaderEnd returns the length of the header at the start of b, its empty line
@@ -166,12 +183,24 @@ func (r *Request) requestLine(line []byte) bool {
 	}
 	r.Method = line[:n]
 	target := bytes.TrimLeft(line[n:], " \t")
-	if i := bytes.LastIndex(target, []byte(" HTTP/")); i >= 0 {
-		target = target[:i]
-	}
+	target, r.Versioned = cutVersion(target)
 	r.Target = bytes.TrimRight(target, " \t")
 	r.splitTarget()
 	return len(r.Target) > 0
+}
+
+// cutVersion takes the version, and what is behind it, from the end of a
+// request line.
+func cutVersion(target []byte) (rest []byte, versioned bool) {
+	for i := len(target); i > 0; {
+		if i = bytes.LastIndexByte(target[:i], '/'); i < 0 {
+			break
+		}
+		if start := i - len("HTTP"); start > 0 && (target[start-1] == ' ' || target[start-1] == '\t') && foldEqual(target[start:i], "http") {
+			return target[:start-1], true
+		}
+	}
+	return target, false
 }
 
 // splitTarget takes the target apart (RFC 9112, section 3.2).
@@ -192,80 +221,17 @@ func (r *Request) splitTarget() {
 			r.Authority = r.Authority[at+1:]
 		}
 	}
-	if i := bytes.IndexAny(t, "?#"); i >= 0 {
-		t = t[:i]
-	}
-	if len(t) > 0 && t[0] == '/' {
-		r.Path = t
-	}
+	r.splitPath(t)
 }
 
-// field takes one field line.
+// field takes one field line. Blanks around its name, which a server must
+// refuse (RFC 9112, section 5.1) and some do not, are no part of it.
 func (r *Request) field(line []byte) {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
 		return
 	}
-	name, value := bytes.TrimRight(line[:colon], " \t"), bytes.Trim(line[colon+1:], " \t\r\n")
-	switch len(name) {
-	case len("host"):
-		if !foldEqual(name, "host") {
-			return
-		}
-		if r.hostCount == MaxHosts {
-			r.More++
-			return
-		}
-		r.hosts[r.hostCount] = value
-		r.hostCount++
-	case len("upgrade"):
-		r.Upgrade = r.Upgrade || foldEqual(name, "upgrade")
-	case len("content-length"):
-		if foldEqual(name, "content-length") {
-			r.Body = number(value)
-		}
-	case len("transfer-encoding"):
-		if foldEqual(name, "transfer-encoding") && containsFold(value, "chunked") {
-			r.Chunked = true
-		}
+	if name := NameOf(bytes.Trim(line[:colon], " \t")); name != Other {
+		r.Set(name, bytes.Trim(line[colon+1:], " \t\r\n"))
 	}
-}
-
-func foldEqual(b []byte, lower string) bool {
-	if len(b) != len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func containsFold(b []byte, lower string) bool {
-	for i := 0; i+len(lower) <= len(b); i++ {
-		if foldEqual(b[i:i+len(lower)], lower) {
-			return true
-		}
-	}
-	return false
-}
-
-// number reads decimal digits; more than fit stand for ToTheEnd.
-func number(b []byte) uint64 {
-	var n uint64
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			break
-		}
-		if n > (math.MaxUint64-9)/10 {
-			return ToTheEnd
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	return n
 }

@@ -34,8 +34,14 @@
 // Paths on any host. A path rule with any_host is evidence by itself where the
 // host matches nothing; that finds gateways that an organisation runs itself. Of
 // the strong ones the most specific counts (segments first, then characters);
-// a weak one needs the server's port beside it. Where the host matches, the path
-// only adds to the evidence of that match.
+// a weak one needs the server's port or a field beside it. Where the host
+// matches, the path only adds to the evidence of that match.
+//
+// Header fields. What the fields of a request give away (that it speaks the
+// Model Context Protocol, which client library sent it) is looked at where the
+// host matches nothing, like a path. A strong one is a match and takes the path
+// along as the place; a weak one needs a path rule that hits, and no port stands
+// in for that.
 //
 // Programs. Name, command line, executable and listening ports are looked at
 // together. Names are compared without case and ".exe" where the program is a

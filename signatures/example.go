@@ -16,15 +16,16 @@ import (
 //   - format, with or without file: a model file
 //   - file: a file
 //   - process, executable, arguments or ports without host and path: a process
-//   - host, path or method, with at most one of ports for the server's: a TLS
-//     connection where only the host is given, else an HTTP request
+//   - host, path, method, mcp or client, with at most one of ports for the
+//     server's: a TLS connection where only the host is given, else an HTTP
+//     request
 //   - gen_ai_provider, with at most a host and one of ports: what an application
 //     says about itself
 //
 // "~" at the start of a path becomes a home directory of the system in OS. An
 // error says which fields do not go together.
 func ObservationFor(e Example) (Observation, error) {
-	network := e.Host != "" || e.Path != "" || e.Method != ""
+	network := e.Host != "" || e.Path != "" || e.Method != "" || e.MCP != "" || e.Client != ""
 	process := e.Process != "" || e.Executable != "" || len(e.Arguments) > 0
 	file := e.File != "" || e.Format != ""
 	o := Observation{OS: e.OS}
@@ -59,12 +60,13 @@ func ObservationFor(e Example) (Observation, error) {
 
 func networkExample(e Example, o Observation) (Observation, error) {
 	o.Sensor, o.Kind, o.NameEvidence = "network", KindTLS, EvidenceTLS
-	if e.Path != "" || e.Method != "" {
+	if e.Path != "" || e.Method != "" || e.MCP != "" || e.Client != "" {
 		o.Kind, o.NameEvidence = KindHTTP, EvidenceHTTPHost
 		if !strings.HasPrefix(e.Path, "/") {
 			return o, fmt.Errorf("the path %q does not start with /", e.Path)
 		}
 		o.Method, o.Path = e.Method, e.Path
+		o.Attributes = fieldsOf(e)
 	}
 	if e.Host == "" {
 		o.NameEvidence = ""
@@ -83,6 +85,21 @@ func networkExample(e Example, o Observation) (Observation, error) {
 		return o, errors.New("a request goes to one port")
 	}
 	return o, nil
+}
+
+// fieldsOf returns the attributes of a request, nil where there are none.
+func fieldsOf(e Example) map[string]string {
+	var attributes map[string]string
+	for field, value := range map[string]string{AttributeHTTPMCP: e.MCP, AttributeHTTPClient: e.Client} {
+		if value == "" {
+			continue
+		}
+		if attributes == nil {
+			attributes = map[string]string{}
+		}
+		attributes[field] = value
+	}
+	return attributes
 }
 
 func expandHome(path, os string) string {

@@ -135,6 +135,12 @@ func TestLoadRefuses(t *testing.T) {
 		`acme.yaml:4:5: signatures[0]: the signature can never match: it needs a strong rule, or weak rules of two kinds that one sensor sees together`,
 		`acme.yaml:11:34: signatures[0].paths[0].weak: goes together with any_host`)
 
+	f("field_name", tail, rules("fields: [{field: http.cookie, value: x}]", "{path: /a, mcp: x}"), `acme.yaml:11:22: signatures[0].fields[0].field: "http.cookie" is none of http.mcp, http.client`)
+	f("field_any", tail, rules("fields: [{field: http.mcp, value: \"*\"}]", "{path: /a, mcp: x}"), `acme.yaml:11:39: signatures[0].fields[0].value: "*" matches every request that has the field`)
+	f("field_strong_client", tail, rules("fields: [{field: http.client, value: x}]", "{path: /a, client: x}"), `acme.yaml:11:14: signatures[0].fields[0].weak: what a client calls itself is weak`)
+	f("field_only_weak", tail, rules("fields: [{field: http.mcp, value: stream, weak: true}]", "{path: /a, mcp: stream}"),
+		`acme.yaml:4:5: signatures[0]: the signature can never match: it needs a strong rule, or weak rules of two kinds that one sensor sees together`)
+
 	f("interpreter", tail, rules("processes: [{name: python3}]", "{process: python3}"), `acme.yaml:11:24: signatures[0].processes[0].name: "python3" runs or names anything: use an argument rule, or weak: true`)
 	f("interpreter_exe", tail, rules("processes: [{name: Node.exe}]", "{process: node.exe}"), `acme.yaml:11:24: signatures[0].processes[0].name: "Node.exe" runs or names anything: use an argument rule, or weak: true`)
 	f("process_short", tail, rules("processes: [{name: qx}]", "{process: qx}"), `acme.yaml:11:24: signatures[0].processes[0].name: "qx" matches too much: under 3 letters a name is weak`)

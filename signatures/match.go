@@ -7,7 +7,7 @@ import (
 
 // MaxHits bounds the hits that one Match carries: one for each kind of
 // evidence that an observation can bring.
-const MaxHits = 4
+const MaxHits = 5
 
 // MaxMatches bounds the matches that one observation can bring; Set.Match
 // never appends more.

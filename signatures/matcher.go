@@ -27,8 +27,8 @@ func (s *Set) matchNetwork(o *Observation, into []Match) []Match {
 	if o.Name != "" && o.NameEvidence != EvidenceTLSOuter && s.hosts.lookup(o.Name, &found) {
 		into = s.matchHost(o, &found, into)
 	}
-	if len(into) == before && o.Path != "" {
-		into = s.matchPath(o, into)
+	if len(into) == before && (o.Path != "" || len(o.Attributes) > 0) {
+		into = s.matchRequest(o, into)
 	}
 	return into
 }
@@ -94,9 +94,14 @@ func (s *Set) matchLevel(o *Observation, run span, into []Match) []Match {
 	return c.conclude()
 }
 
-// matchPath tries the rules for any host: the most specific strong ones, and
-// weak ones where the server's port bears them out.
-func (s *Set) matchPath(o *Observation, into []Match) []Match {
+// matchRequest tries the rules for any host: those for header fields, and those
+// for paths, the most specific strong ones, and weak ones where the server's
+// port or a field bears them out.
+func (s *Set) matchRequest(o *Observation, into []Match) []Match {
+	c := candidates{set: s, list: into, start: len(into)}
+	if o.Kind == KindHTTP && len(o.Attributes) > 0 {
+		c.addFields(o)
+	}
 	lists := s.paths.candidates(o.Path)
 	weight := 0
 	for _, list := range lists {
@@ -106,7 +111,6 @@ func (s *Set) matchPath(o *Observation, into []Match) []Match {
 			}
 		}
 	}
-	c := candidates{set: s, list: into, start: len(into)}
 	for _, list := range lists {
 		for i := range list {
 			p := list[i].path
@@ -114,7 +118,7 @@ func (s *Set) matchPath(o *Observation, into []Match) []Match {
 				continue
 			}
 			port := s.portHit(&s.signatures[list[i].signature], o.Flow.Protocol, o.Flow.Server.Port())
-			if p.rule.Weak && port.Selector == "" {
+			if p.rule.Weak && port.Selector == "" && !c.has(list[i].signature) {
 				continue
 			}
 			c.add(list[i].signature, Hit{Evidence: EvidenceHTTPPath, Value: o.Path, Selector: p.selector, Weak: p.rule.Weak})
@@ -123,6 +127,7 @@ func (s *Set) matchPath(o *Observation, into []Match) []Match {
 			}
 		}
 	}
+	c.locate(o)
 	return c.conclude()
 }
 

@@ -13,6 +13,9 @@ func (c *checker) rules(key string, sig *Signature) {
 	for i := range sig.Paths {
 		c.path(index1(key+".paths", i), &sig.Paths[i], sig)
 	}
+	for i := range sig.Fields {
+		c.field(index1(key+".fields", i), &sig.Fields[i])
+	}
 	for i := range sig.Processes {
 		c.process(index1(key+".processes", i), &sig.Processes[i])
 	}
@@ -55,6 +58,14 @@ func canStand(sig *Signature) bool {
 	for i := range sig.Paths {
 		strong = strong || sig.Paths[i].AnyHost && !sig.Paths[i].Weak
 		network |= 1
+	}
+	for i := range sig.Fields {
+		strong = strong || !sig.Fields[i].Weak
+		if sig.Fields[i].Field == EvidenceHTTPMCP {
+			network |= 2
+		} else {
+			network |= 4
+		}
 	}
 	for i := range sig.Processes {
 		strong = strong || !sig.Processes[i].Weak
@@ -141,6 +152,18 @@ func (c *checker) path(key string, r *PathRule, sig *Signature) {
 		c.errorf(key+".weak", "goes together with any_host")
 	case !r.AnyHost && !shared:
 		c.errorf(key, "completes nothing: mark a host rule shared or the path any_host")
+	}
+}
+
+func (c *checker) field(key string, r *FieldRule) {
+	if !oneOf(r.Field, Fields()) {
+		c.errorf(key+".field", "%q is none of %s", r.Field, list(Fields()))
+	}
+	if strings.Trim(r.Value, "*") == "" {
+		c.errorf(key+".value", "%q matches every request that has the field", r.Value)
+	}
+	if r.Field == EvidenceHTTPClient && !r.Weak {
+		c.errorf(key+".weak", "what a client calls itself is weak")
 	}
 }
 

@@ -37,6 +37,12 @@ func selectors(sig *Signature) []selector {
 			return o.Path != "" && p.match(o.Method, o.Path) && (p.rule.AnyHost || shared)
 		})
 	}
+	for i := range sig.Fields {
+		r := &sig.Fields[i]
+		add("fields", i, describeField(r), !r.Weak, func(o *Observation) bool {
+			return o.Kind == KindHTTP && matchSegment(r.Value, o.Attributes[string(r.Field)], false)
+		})
+	}
 	for i := range sig.Processes {
 		r := compileProcess(0, &sig.Processes[i])
 		add("processes", i, r.selector+" "+strings.Join(r.rule.OS, ","), !r.rule.Weak, func(o *Observation) bool {

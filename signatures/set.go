@@ -19,6 +19,7 @@ type Set struct {
 	hosts     *hostIndex
 	paths     *pathIndex
 	pathsOf   [][]pathRule // of each signature
+	fields    []fieldRef
 	portsOf   map[*Signature][]portRule
 	processes *processIndex
 	arguments *argumentIndex
@@ -105,6 +106,13 @@ func (s *Set) addRules(i int32, sig *Signature) error {
 		if rule.AnyHost {
 			s.paths.add(pathRef{i, &s.pathsOf[i][n]})
 		}
+	}
+	for n := range sig.Fields {
+		rule := &sig.Fields[n]
+		if rule.Value == "" || !oneOf(rule.Field, Fields()) {
+			return fmt.Errorf("field rule %d: want a value of one of %s", n, list(Fields()))
+		}
+		s.fields = append(s.fields, fieldRef{i, rule, describeField(rule)})
 	}
 	for n := range sig.Processes {
 		if rule := &sig.Processes[n]; rule.Name == "" || len(rule.Name) > maxProcessName {

@@ -46,6 +46,7 @@ type Signature struct {
 
 	Hosts     []HostRule     `yaml:"hosts,omitempty"`
 	Paths     []PathRule     `yaml:"paths,omitempty"`
+	Fields    []FieldRule    `yaml:"fields,omitempty"`
 	Processes []ProcessRule  `yaml:"processes,omitempty"`
 	Arguments []ArgumentRule `yaml:"arguments,omitempty"`
 	Files     []FileRule     `yaml:"files,omitempty"`
@@ -115,6 +116,16 @@ type PathRule struct {
 	Method  string `yaml:"method,omitempty"` // upper case; "" is any
 	AnyHost bool   `yaml:"any_host,omitempty"`
 	Weak    bool   `yaml:"weak,omitempty"` // with any_host: needs a second hit of another kind
+}
+
+// FieldRule matches what the header fields of an HTTP request give away, on
+// whatever host that no host rule knows: Field is one of Fields, and Value what
+// the sensor made of it, where "*" stands for any run of characters. What a
+// client calls itself proves nothing alone, so rules for http.client are Weak.
+type FieldRule struct {
+	Field Evidence `yaml:"field"`          // http.mcp or http.client
+	Value string   `yaml:"value"`          // e.g. "session", "20*", "OpenAI/*"
+	Weak  bool     `yaml:"weak,omitempty"` // needs a second hit of another kind
 }
 
 // ProcessRule matches a program by the base name of its executable (".exe" and
@@ -190,6 +201,8 @@ type Example struct {
 	Host       string   `yaml:"host,omitempty"`
 	Method     string   `yaml:"method,omitempty"`
 	Path       string   `yaml:"path,omitempty"`       // HTTP path
+	MCP        string   `yaml:"mcp,omitempty"`        // see AttributeHTTPMCP
+	Client     string   `yaml:"client,omitempty"`     // see AttributeHTTPClient
 	Process    string   `yaml:"process,omitempty"`    // base name
 	Executable string   `yaml:"executable,omitempty"` // path
 	Arguments  []string `yaml:"arguments,omitempty"`

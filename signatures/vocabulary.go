@@ -56,6 +56,9 @@ func HostRoles() []HostRole {
 	return []HostRole{RoleAPI, RoleWebUI, RoleAuth, RoleCDN, RoleTelemetry, RoleDownload, RoleMCP}
 }
 
+// Fields lists the values of FieldRule.Field.
+func Fields() []Evidence { return []Evidence{EvidenceHTTPMCP, EvidenceHTTPClient} }
+
 // IsUse says whether a hit on a host of this role shows that the service was
 // used. Signing in, fetching a picture and sending telemetry do not.
 func (r HostRole) IsUse() bool {

@@ -368,6 +368,7 @@ func BenchmarkRequestHTTP2(b *testing.B) {
 	c := wire.NewConn(clientEnd, serverEnd)
 	e := newEngine(DefaultLimits())
 	feed(e, 0, append(c.Open(), c.Up(p.take()))...)
+	e.take()
 	frame := c.Up(p.request("llm.internal.example:8000", "/v1/chat/completions", "content-type", "application/json").take())
 	benchmarkSegment(b, e, frame)
 }

@@ -39,10 +39,9 @@ func (e *engine) httpRequest(f *flow, from int, b []byte, final bool) int {
 		h.mode = modeSearch
 		return 0
 	}
-	if end > 0 && !r.Versioned && len(r.Hosts()) == 0 && len(r.Authority) == 0 {
+	if !r.Versioned && len(r.Hosts()) == 0 && len(r.Authority) == 0 && bytes.IndexByte(header, '\n') > 0 {
 		e.tally[httpRequestsOld]++
-		h.mode = modeSearch
-		return end
+		return len(header)
 	}
 	if end == 0 {
 		e.tally[httpRequestsPartial]++

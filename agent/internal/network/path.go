@@ -3,7 +3,7 @@ package network
 import "strings"
 
 const (
-	maskLength    = 20 // letters and digits in a row, both kinds among them, that are taken for an identifier or a key
+	maskLength    = 20 // letters in a row with digits in two places, that are taken for an identifier or a key
 	maskHexLength = 16 // the same where all are hexadecimal digits
 	uuidLength    = 36
 )
@@ -45,27 +45,34 @@ func maskPath(path string) (text string, masked bool) {
 // randomRun returns the length of the run of letters and digits at the start of
 // s, and whether it looks chosen by chance.
 func randomRun(s string) (n int, random bool) {
-	digits, hex := 0, 0
+	groups, hex := 0, true // of digits
+	inside := false
 	for n < len(s) {
 		c := s[n] | 0x20
-		switch {
-		case '0' <= s[n] && s[n] <= '9':
-			digits++
-			hex++
-		case 'a' <= c && c <= 'f':
-			hex++
-		case 'g' <= c && c <= 'z':
-		default:
-			return n, isRandom(n, digits, hex)
+		digit := '0' <= s[n] && s[n] <= '9'
+		if !digit && (c < 'a' || c > 'z') {
+			break
 		}
+		if digit && !inside {
+			groups++
+		}
+		inside = digit
+		hex = hex && (digit || c <= 'f')
 		n++
 	}
-	return n, isRandom(n, digits, hex)
+	if groups == 1 && inside && allDigits(s[:n]) {
+		groups = 0
+	}
+	return n, n >= maskLength && groups > 1 || n >= maskHexLength && hex && groups > 0
 }
 
-func isRandom(n, digits, hex int) bool {
-	mixed := digits > 0 && digits < n
-	return mixed && (n >= maskLength || n >= maskHexLength && hex == n)
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // isUUID reports whether s starts with a UUID that ends a segment (RFC 9562).

@@ -312,6 +312,10 @@ func FuzzReplay(f *testing.F) {
 	f.Add(wire.EthernetFile(session(text("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), text("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n"))...))
 	quic := quicClient()
 	f.Add(wire.EthernetFile(quicUp(quic.Datagram(wire.QUICCrypto(90, make([]byte, 300)))), quicUp(quic.Datagram(wire.QUICCrypto(0, quicHello(f, "a.example"))))))
+	f.Add(wire.EthernetFile(session(client(f).request("a.example", "/x?y", "mcp-session-id", "1").request("a.example", "/x?y").take())...))
+	p := client(f).request("a.example", "/x")
+	p.take()
+	f.Add(wire.EthernetFile(session(p.request("a.example", "/y").take())...)) // from the middle
 	f.Fuzz(func(t *testing.T, file []byte) {
 		limits := DefaultLimits()
 		limits.Flows, limits.BufferBytes = 64, 128<<10

@@ -159,4 +159,3 @@ func BenchmarkMaskPath(b *testing.B) {
 		}
 	}
 }
-

@@ -138,8 +138,10 @@ func TestLiveHTTP2(t *testing.T) {
 func goClient(ctx context.Context, t *testing.T, address string, expect func(name, path string)) {
 	t.Helper()
 	transport := &http.Transport{
-		Protocols:   new(http.Protocols),
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", address) },
+		Protocols: new(http.Protocols),
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		},
 	}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	defer transport.CloseIdleConnections()

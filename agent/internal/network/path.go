@@ -14,7 +14,7 @@ const (
 // keeps the uses of one service together. Names of models stay: their runs are
 // short. masked tells whether anything was.
 func maskPath(path string) (text string, masked bool) {
-	if len(path) < maskHexLength {
+	if !longRun(path) && strings.Count(path, "-") < 4 { // of a UUID
 		return path, false
 	}
 	var out strings.Builder
@@ -40,6 +40,21 @@ func maskPath(path string) (text string, masked bool) {
 	}
 	out.WriteString(path[kept:])
 	return out.String(), true
+}
+
+// longRun reports whether path has maskHexLength letters and digits in a row.
+func longRun(path string) bool {
+	n := 0
+	for i := range len(path) {
+		if c := path[i]; c|0x20-'a' < 26 || c-'0' < 10 {
+			if n++; n == maskHexLength {
+				return true
+			}
+		} else {
+			n = 0
+		}
+	}
+	return false
 }
 
 // randomRun returns the length of the run of letters and digits at the start of

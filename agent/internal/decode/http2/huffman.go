@@ -51,6 +51,24 @@ func codes() (first [len(levels)]uint32, limit [len(levels)]uint64) {
 	return first, limit
 }
 
+// shortCode is a symbol whose code has at most eight bits; with 0 bits it is none.
+type shortCode struct{ symbol, bits uint8 }
+
+// short finds, by the next eight bits, the symbols that most text is made of.
+var short = shortCodes()
+
+func shortCodes() (codes [256]shortCode) {
+	for i, l := range levels {
+		for n := 0; n < len(l.symbols) && l.bits <= 8; n++ {
+			from := first[i]>>24 + uint32(n)<<(8-l.bits)
+			for at := range uint32(1) << (8 - l.bits) {
+				codes[from+at] = shortCode{l.symbols[n], uint8(l.bits)}
+			}
+		}
+	}
+	return codes
+}
+
 // huffman decodes src. It appends to dst as much of the string as keeps dst
 // within most bytes, and returns the length of the whole string. ok is false
 // where src is not sound: it holds the end symbol, or its padding is longer
@@ -63,6 +81,15 @@ func huffman(dst, src []byte, most int) (out []byte, length int, ok bool) {
 			window |= uint64(src[0]) << (56 - have)
 			src = src[1:]
 			have += 8
+		}
+		if s := short[window>>56]; s.bits > 0 && uint(s.bits) <= have {
+			length++
+			if len(dst) < most {
+				dst = append(dst, s.symbol)
+			}
+			window <<= s.bits
+			have -= uint(s.bits)
+			continue
 		}
 		code := uint32(window >> 32)
 		i := 0

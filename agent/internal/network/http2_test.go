@@ -363,6 +363,31 @@ func TestDNSOverClearHTTP(t *testing.T) {
 	}
 }
 
+// The tables of many connections stay within the budget for bytes.
+func TestHTTP2TablesAreAccountedFor(t *testing.T) {
+	limits := DefaultLimits()
+	limits.BufferBytes = 128 << 10
+	e := newEngine(limits)
+	for i := range 300 {
+		p := client(t)
+		for n := range 20 {
+			p.request(fmt.Sprintf("host%d.example", n), fmt.Sprint("/", n, strings.Repeat("/x", 50)))
+		}
+		c := wire.NewConn(fmt.Sprintf("192.0.2.10:%d", 10000+i), serverEnd)
+		feed(e, 0, append(c.Open(), c.Up(p.take()))...)
+		if e.table.held > limits.BufferBytes {
+			t.Fatalf("%d bytes are held", e.table.held)
+		}
+	}
+	if len(e.take()) != 300*20 || e.tally[buffersEvicted] == 0 || e.table.held == 0 {
+		t.Errorf("%d evicted, %d bytes held", e.tally[buffersEvicted], e.table.held)
+	}
+	e.flush()
+	if e.table.held != 0 {
+		t.Errorf("%d bytes are held of nothing", e.table.held)
+	}
+}
+
 func BenchmarkRequestHTTP2(b *testing.B) {
 	p := client(b).request("llm.internal.example:8000", "/v1/chat/completions", "content-type", "application/json")
 	c := wire.NewConn(clientEnd, serverEnd)

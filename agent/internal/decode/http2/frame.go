@@ -66,9 +66,6 @@ func ParseFrame(b []byte) (f Frame, ok bool) {
 // EndHeaders reports whether a header block ends with f.
 func (f Frame) EndHeaders() bool { return f.Flags&flagEndHeaders != 0 }
 
-// Acknowledges reports whether f, which is of type Settings, acknowledges some.
-func (f Frame) Acknowledges() bool { return f.Flags&flagEndStream != 0 }
-
 // Plausible reads the frame header at the start of b where it is not known that
 // there is one. ok is false where an endpoint that keeps to the frame size that
 // all must accept does not send such a header: its type is known, length, flags

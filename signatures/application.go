@@ -71,7 +71,7 @@ func (sig *Signature) hasHost(name string) bool {
 }
 
 func applicationExample(e Example, o Observation, other bool) (Observation, error) {
-	if other || e.Path != "" || e.Method != "" || len(e.Ports) > 1 {
+	if other || e.Path != "" || e.Method != "" || e.MCP != "" || e.Client != "" || len(e.Ports) > 1 {
 		return o, errors.New("gen_ai_provider goes with a host and one port at most")
 	}
 	o.Sensor, o.Kind, o.NameEvidence = "application", KindApplication, EvidenceGenAIServer

@@ -80,6 +80,7 @@ func rules() map[string]rule {
 		"agent/internal/decode/wiretest": {},
 		"agent/internal/network":         {ours: append(agent("capture", "decode/..."), sensor...)},
 		"agent/internal/logs/format":     {ours: append(agent("decode/dns"), "signatures")},
+		"agent/internal/logs/listen":     {},
 		"agent/internal/logs/tail":       {foreign: []string{"github.com/fsnotify/fsnotify"}},
 		"agent/internal/modelformat":     {},
 		"agent/internal/files":           {ours: append(agent("modelformat"), sensor...), foreign: []string{"github.com/fsnotify/fsnotify", sys}},

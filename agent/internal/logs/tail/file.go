@@ -23,6 +23,7 @@ type file struct {
 	skipping bool   // offset lies in a record whose rest is passed over
 	broken   bool   // nothing that follows can be told apart
 	copy     bool   // another file's copy: read only for what that loses
+	young    bool   // not yet known to be a copy or not: it may still be written
 
 	size     int64 // when last looked at
 	modified time.Time
@@ -69,9 +70,17 @@ func (t *Tail) step(f *file) (n int, again bool) {
 	}
 	changed := info.Size() != f.seen || !info.ModTime().Equal(f.modified)
 	f.stat(info)
+	if f.young && !t.decide(f) {
+		return 0, false
+	}
 	if f.copy || !changed {
 		t.retire(f)
 		return 0, false
+	}
+	if f.offset == 0 && f.size > 0 {
+		// Without a byte of it read, an earlier truncation would not be seen.
+		p := f.position()
+		t.between(&p)
 	}
 	n, again, err = t.read(f, false)
 	if errors.Is(err, errReplaced) {
@@ -248,15 +257,16 @@ func (t *Tail) replaced(f *file) {
 	} else if f.offset > 0 {
 		t.counters.uncopied.Add(1)
 	}
+	t.passOver(&p)
 	t.between(&p)
 	f.offset, f.head, f.foot, f.skipping, f.broken, f.seen = 0, nil, nil, false, false, -1
-	f.consumer = t.options.Open()
+	f.verified, f.consumer = f.modified, t.options.Open()
 }
 
 // readRest reads a copy to its end: it does not grow.
 func (t *Tail) readRest(f *file) {
 	t.counters.copies.Add(1)
-	f.copy = false
+	f.copy, f.young = false, false
 	for again := true; again; {
 		var err error
 		if _, again, err = t.read(f, true); err != nil {

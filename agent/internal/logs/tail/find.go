@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,7 +120,7 @@ func (t *Tail) begin(f *file) {
 		t.atEnd(f)
 		return
 	}
-	f.copy = t.copyOf(f)
+	f.young = t.mayBeCopy(f)
 }
 
 // resume takes up saved position p; false where f is not the file that it
@@ -130,7 +131,7 @@ func (t *Tail) resume(f *file, p *Position) bool {
 		return false
 	}
 	f.offset, f.head, f.foot, f.skipping, f.broken = p.Offset, head, foot, p.Skipping, p.Broken
-	f.verified = time.Unix(0, p.Modified)
+	f.verified, f.young = time.Unix(0, p.Modified), p.Young
 	if f.offset > 0 {
 		t.headers(f)
 	}
@@ -198,30 +199,48 @@ func (t *Tail) headers(f *file) {
 // told to be its copy and not only to start alike.
 const minCopy = 1 << 10
 
-// copyOf reports whether f, seen for the first time, is a copy of a file that
-// is followed, or was, under a name of its own.
-func (t *Tail) copyOf(f *file) bool {
-	isCopy := func(p *Position) bool {
-		if p.identity() == f.id || p.Path == f.name || p.Offset < minCopy || filepath.Dir(p.Path) != filepath.Dir(f.name) {
-			return false
-		}
-		_, _, ok := p.check(f.handle, f.size)
-		return ok
+// settleTime is how long a file must not have been written to before it is told
+// whether it is a copy.
+const settleTime = 100 * time.Millisecond
+
+// mayBeCopy reports whether f, seen for the first time, has a name under which
+// a rotator would keep a copy of a file that is followed, or was.
+func (t *Tail) mayBeCopy(f *file) bool {
+	folder, base := filepath.Split(f.name)
+	beside := func(name string) bool {
+		otherFolder, other := filepath.Split(name)
+		return folder == otherFolder && rotated(other, base)
 	}
-	for i := range t.saved {
-		if isCopy(&t.saved[i]) {
-			return true
-		}
+	return slices.ContainsFunc(t.saved, func(p Position) bool { return beside(p.Path) }) ||
+		slices.ContainsFunc(slices.Collect(maps.Values(t.files)), func(other *file) bool { return other != f && beside(other.name) })
+}
+
+// decide tells whether a young file is a copy of one that is followed; done is
+// false where it may still be written.
+func (t *Tail) decide(f *file) (done bool) {
+	if age := time.Since(f.modified); age >= 0 && age < settleTime {
+		return false
 	}
+	f.young = false
 	for _, other := range t.files {
-		if other == f || other.unnamed() {
+		if other == f || other.copy || other.young || other.offset == 0 || filepath.Dir(other.name) != filepath.Dir(f.name) {
 			continue
 		}
-		if p := other.position(); isCopy(&p) {
-			return true
+		p := other.position()
+		_, _, same := p.check(f.handle, f.size)
+		f.copy = f.copy || same && p.Offset >= minCopy || p.begins(f.handle, f.size)
+	}
+	return true
+}
+
+// passOver leaves out the copies that end before p, because what was read of
+// their file went further.
+func (t *Tail) passOver(p *Position) {
+	for _, f := range t.files {
+		if f.young && p.begins(f.handle, f.size) {
+			f.young, f.copy = false, true
 		}
 	}
-	return false
 }
 
 // findCopy looks beside f for a file that holds what was read of f, up to p,
@@ -250,7 +269,7 @@ func (t *Tail) findCopy(f *file, p *Position) *file {
 			return c
 		}
 		_ = handle.Close() // it was only read
-		if err == nil && same && other != nil && other.copy {
+		if err == nil && same && other != nil && (other.copy || other.young) {
 			other.stat(info)
 			return other
 		}
@@ -280,8 +299,9 @@ func (t *Tail) between(p *Position) {
 			continue
 		}
 		now := time.Now()
-		f := &file{name: s.name, handle: handle, id: id, consumer: t.options.Open(), grown: now, lost: now, seen: -1}
+		f := &file{name: s.name, handle: handle, id: id, consumer: t.options.Open(), grown: now, lost: now, seen: -1, young: true}
 		f.stat(info)
+		f.verified = f.modified
 		t.files[id] = f
 		t.counters.between.Add(1)
 	}
@@ -305,7 +325,7 @@ func rotated(base, name string) bool {
 			return false
 		}
 	}
-	return len(middle) > 1 && strings.Trim(middle, "0123456789-._T") == "" && strings.ContainsAny(middle, "0123456789")
+	return len(middle) > 1 && strings.IndexByte(".-_", middle[0]) >= 0 && strings.Trim(middle, "0123456789-._T") == "" && strings.ContainsAny(middle, "0123456789")
 }
 
 // maxSiblings bounds the names that are looked through in one folder.
@@ -348,14 +368,14 @@ func (t *Tail) recover(p *Position, now time.Time) {
 	}
 	f := &file{name: p.Path, lost: now}
 	folder, base := filepath.Split(p.Path)
-	defer t.between(p)
+	defer func() { t.between(p); t.leave(p) }()
 	for _, s := range siblings(folder, base) {
 		if !compressed(s.name) && t.recoverAs(s.name, p, now) {
 			return
 		}
 	}
 	if c := t.findCopy(f, p); c != nil && t.resume(c, p) {
-		c.copy, c.seen = false, -1
+		c.copy, c.young, c.seen = false, false, -1
 		return
 	}
 	t.counters.vanished.Add(1)

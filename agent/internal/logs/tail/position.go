@@ -25,6 +25,7 @@ type Position struct {
 	Modified int64  `json:"modified"`           // modification time of the file when it was last looked at, nanoseconds since 1970
 	Skipping bool   `json:"skipping,omitempty"` // Offset lies in a record whose rest is passed over
 	Broken   bool   `json:"broken,omitempty"`
+	Young    bool   `json:"young,omitempty"` // not yet known to be a copy or not
 
 	used bool
 }
@@ -67,7 +68,7 @@ func (p *Position) begins(handle *os.File, size int64) bool {
 func (f *file) position() Position {
 	return Position{
 		Path: f.name, Device: f.id.Device, Inode: f.id.Inode, Offset: f.offset, Skipping: f.skipping, Broken: f.broken,
-		Modified: f.verified.UnixNano(),
+		Modified: f.verified.UnixNano(), Young: f.young,
 		HeadSize: len(f.head), Head: hash(f.head), FootSize: len(f.foot), Foot: hash(f.foot),
 	}
 }

@@ -92,6 +92,7 @@ type Tail struct {
 
 	// Guarded by Options.Hold.
 	files  map[identity]*file
+	left   map[string]Position // name that has no file: the one that had it last
 	buffer []byte
 
 	first    bool // the first look is still to come
@@ -124,7 +125,7 @@ func New(o Options, saved []Position) *Tail {
 	if o.Hold == nil {
 		o.Hold = new(sync.Mutex)
 	}
-	t := &Tail{options: o, saved: saved, known: saved != nil, first: true, files: map[identity]*file{}}
+	t := &Tail{options: o, saved: saved, known: saved != nil, first: true, files: map[identity]*file{}, left: map[string]Position{}}
 	t.status.Store(&Status{})
 	return t
 }
@@ -281,12 +282,13 @@ func (t *Tail) settle(named map[identity]bool, now time.Time) {
 		switch {
 		case named[id]:
 			f.lost = time.Time{}
-		case f.lost.IsZero():
+		case !f.unnamed():
 			f.lost = now
 			t.counters.rotated.Add(1)
 			if !f.copy {
 				p := f.position()
 				t.between(&p)
+				t.leave(&p)
 			}
 		}
 	}
@@ -339,8 +341,24 @@ func (t *Tail) consider(name string, now time.Time) (identity, error) {
 	f.stat(info)
 	f.verified = f.modified
 	t.files[id] = f
+	if p, ok := t.left[name]; ok {
+		t.between(&p)
+		delete(t.left, name)
+	}
 	t.begin(f)
 	return id, nil
+}
+
+// leave remembers who had a name last that nobody has now.
+func (t *Tail) leave(p *Position) {
+	for _, f := range t.files {
+		if f.name == p.Path && !f.unnamed() {
+			return
+		}
+	}
+	if len(t.left) < maxFiles {
+		t.left[p.Path] = *p
+	}
 }
 
 // followed tells whether name still stands for the file that it stood for,

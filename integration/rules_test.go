@@ -79,6 +79,7 @@ func rules() map[string]rule {
 		"agent/internal/decode/stream":   {},
 		"agent/internal/decode/wiretest": {},
 		"agent/internal/network":         {ours: append(agent("capture", "decode/..."), sensor...)},
+		"agent/internal/logs":            {ours: append(agent("logs/format", "logs/listen", "logs/tail"), sensor...)},
 		"agent/internal/logs/format":     {ours: append(agent("decode/dns"), "signatures")},
 		"agent/internal/logs/listen":     {},
 		"agent/internal/logs/tail":       {foreign: []string{"github.com/fsnotify/fsnotify"}},

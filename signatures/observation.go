@@ -130,7 +130,7 @@ type Application struct {
 // payload. Which fields are set follows from Kind. A sensor hands an
 // Observation over by value and keeps no reference to its slices and maps.
 type Observation struct {
-	Sensor string // "network", "process", "file", "application"
+	Sensor string // "network", "process", "file", "log", "application"
 	Kind   Kind
 	Time   time.Time
 	OS     string // GOOS of the machine that was looked at; "" where it is not known, which no rule minds
@@ -142,6 +142,11 @@ type Observation struct {
 	Method       string // HTTP method, "" otherwise
 	Path         string // HTTP path without its query, "" otherwise
 	Flow         Flow
+
+	// Remote says that somebody else's log told of it: no program of this host
+	// owns the connection, Flow.Client says whose it is, and Process.User is the
+	// account that the log names.
+	Remote bool
 
 	Process     Process     // KindProcess: the program seen. Network kinds: filled in by attribution, after matching.
 	Application Application // KindApplication

@@ -29,7 +29,7 @@ type Finding struct {
 	HostID   string // machine id where there is one
 	OS       string // linux, darwin, windows
 	Channel  string // endpoint, server, gateway, or application for what a collector hears itself
-	Sensor   string // network, process, file, application
+	Sensor   string // network, process, file, log, application
 	Retro    bool   // found again in the local ring under a newer pack
 
 	WindowStart time.Time // start of the folding window, UTC, whole seconds
@@ -56,7 +56,7 @@ type Finding struct {
 	PeerName      string // host name of the service
 	PeerAddress   string
 	PeerPort      uint16
-	ClientAddress string // set by gateway sensors
+	ClientAddress string // set by gateways and for what a log told
 	BytesUp       uint64
 	BytesDown     uint64
 

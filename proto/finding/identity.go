@@ -12,6 +12,7 @@ import (
 // signature, deciding evidence kind and value, user, process path and peer. Of
 // what applications say of themselves, one sender tells many hosts and services:
 // there host, service, pod, container and model count too.
+// What a log told is not what was seen on the wire.
 func ComputeFingerprint(f *Finding) string {
 	h := sha256.New()
 	writeField(h, f.Asset.Key)
@@ -33,6 +34,9 @@ func ComputeFingerprint(f *Finding) string {
 		for _, s := range []string{f.HostName, f.Attributes["service.namespace"], f.Attributes["service.name"], f.Attributes["k8s.pod.name"], f.Container, f.Model.Name} {
 			writeField(h, s)
 		}
+	}
+	if f.Sensor == "log" {
+		writeField(h, f.Sensor)
 	}
 	sum := h.Sum(nil)
 	return hex.EncodeToString(sum[:16])

@@ -100,6 +100,7 @@ type findingLine struct {
 	LastSeen   time.Time      `json:"last_seen"`
 	Count      uint64         `json:"count"`
 	Client     string         `json:"client,omitempty"`
+	User       string         `json:"user,omitempty"`
 	Protocol   string         `json:"protocol,omitempty"`
 	Server     string         `json:"server,omitempty"`
 	Name       string         `json:"name,omitempty"`
@@ -113,7 +114,7 @@ type findingLine struct {
 func newFindingLine(file string, f *finding.Finding) findingLine {
 	return findingLine{
 		File: file, ID: f.ID, Revision: f.Revision, Sensor: f.Sensor, Asset: newAssetLine(&f.Asset), Confidence: f.Confidence,
-		FirstSeen: f.FirstSeen, LastSeen: f.LastSeen, Count: f.Count, Client: f.ClientAddress, Protocol: f.Protocol,
+		FirstSeen: f.FirstSeen, LastSeen: f.LastSeen, Count: f.Count, Client: f.ClientAddress, User: f.User, Protocol: f.Protocol,
 		Server: f.PeerAddress, Name: f.PeerName, ServerPort: f.PeerPort, BytesUp: f.BytesUp, BytesDown: f.BytesDown,
 		Evidence: newEvidenceLines(f.Evidence), Catalogue: f.Catalogue,
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/gnomon-ai/gnomon/agent/internal/files"
 	"github.com/gnomon-ai/gnomon/agent/internal/heartbeat"
 	"github.com/gnomon-ai/gnomon/agent/internal/identity"
+	"github.com/gnomon-ai/gnomon/agent/internal/logs"
 	"github.com/gnomon-ai/gnomon/agent/internal/network"
 	"github.com/gnomon-ai/gnomon/agent/internal/outbox"
 	"github.com/gnomon-ai/gnomon/agent/internal/owner"
@@ -61,6 +62,7 @@ func sensors(t *tree, opened func(signatures.Flow), log *slog.Logger) []*runner 
 		{enabled: t.Process.Enabled, sensor: process.New(t.Process, log)},
 		{enabled: t.File.Enabled, sensor: files.New(t.File, log)},
 		{enabled: t.Application.Enabled, sensor: told},
+		{enabled: t.Log.Enabled, sensor: logs.New(t.Log, t.StateDir, log)},
 	}
 }
 
@@ -101,7 +103,8 @@ func assemble(t *tree, set *signatures.Set, log *slog.Logger) (_ *agent, err err
 	a.outbox = outbox.New(a.spool, version, log)
 	a.pipeline, err = pipeline.New(t.Fold, pipeline.Deps{
 		Set: set, Sink: a.outbox.Findings, Log: log, Owner: a.ownerOf,
-		Agent: pipeline.Agent{ID: id.AgentID, HostName: id.HostName, HostID: id.HostID, OS: id.OS, Channel: t.Channel},
+		Agent:      pipeline.Agent{ID: id.AgentID, HostName: id.HostName, HostID: id.HostID, OS: id.OS, Channel: t.Channel},
+		Checkpoint: checkpointOf(a.sensors, t.Log.Checkpoint),
 	})
 	if err != nil {
 		return nil, err
@@ -119,6 +122,17 @@ func assemble(t *tree, set *signatures.Set, log *slog.Logger) (_ *agent, err err
 		Store: a.outbox.Coverage, Pending: func() uint64 { return a.spool.Stats().PendingHeartbeats }, Sources: a.sources(), Log: log,
 	})
 	return a, err
+}
+
+// checkpointOf ties the positions of the sensor that has some to what is
+// stored; nil where none is on.
+func checkpointOf(all []*runner, every time.Duration) *pipeline.Checkpoint {
+	for _, r := range all {
+		if m, ok := r.sensor.(interface{ Mark(still func()) func() }); ok && r.enabled {
+			return &pipeline.Checkpoint{Sensor: r.sensor.Name(), Every: every, Mark: m.Mark}
+		}
+	}
+	return nil
 }
 
 // ownerOf is the owner in the pipeline's words.
@@ -175,7 +189,11 @@ func (a *agent) assembleTelemetry(t *tree, id identity.Identity) (trace.Tracer, 
 		{Component: "owner", Counters: a.owner.Counters},
 	}
 	for _, r := range a.sensors {
-		sources = append(sources, telemetry.Source{Component: r.sensor.Name(), Counters: func() map[string]uint64 { return r.coverage().Counters }})
+		source := telemetry.Source{Component: r.sensor.Name(), Counters: func() map[string]uint64 { return r.coverage().Counters }}
+		if l, ok := r.sensor.(interface{ Levels() []string }); ok {
+			source.Levels = l.Levels()
+		}
+		sources = append(sources, source)
 	}
 	var err error
 	a.telemetry, err = telemetry.New(t.Telemetry, telemetry.Deps{

@@ -10,29 +10,34 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gnomon-ai/gnomon/agent/internal/logs"
 	"github.com/gnomon-ai/gnomon/agent/internal/network"
+	"github.com/gnomon-ai/gnomon/agent/internal/sensor"
 )
 
 func replayCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "replay CAPTURE…", Short: "Read captures offline",
 		Long: `replay reads pcap and pcapng files ("-" is standard input) and prints the AI services in them,
-or with --emit observations every distinct name, matched or not.
+or with --emit observations every distinct name, matched or not. With --log they are logs of that
+format: zeek_ssl, squid, dnsmasq, cef and others, as the log sensor takes them.
 
 Exit codes: 0 complete, 3 a capture is damaged or frames could not be decoded (told on standard
 error, what could be read is printed), 1 a file cannot be opened or read.`,
-		Example: "  gnomon-agent replay morning.pcapng\n  tcpdump -w - port 443 | gnomon-agent replay --emit observations --output jsonl -",
-		Args:    cobra.MinimumNArgs(1),
+		Example: "  gnomon-agent replay morning.pcapng\n  tcpdump -w - port 443 | gnomon-agent replay --emit observations --output jsonl -\n" +
+			"  gnomon-agent replay --log squid /var/log/squid/access.log.1",
+		Args: cobra.MinimumNArgs(1),
 	}
 	output := outputFlag(c)
 	emit := c.Flags().String("emit", "findings", "findings, or observations: every distinct name")
+	format := c.Flags().String("log", "", "the files are logs of this format, not captures")
 	overlay := c.Flags().String("signatures-dir", "", "further catalogue files, *.yaml")
 	c.RunE = func(c *cobra.Command, captures []string) error {
 		asJSON, err := output()
 		if err != nil {
 			return err
 		}
-		r := &replay{s: s, progress: newProgress(s.err)}
+		r := &replay{s: s, progress: newProgress(s.err), format: *format}
 		switch *emit {
 		case "observations":
 			r.sink = newNameSink(s.out, asJSON)
@@ -55,6 +60,7 @@ type replay struct {
 	s        streams
 	sink     replaySink
 	progress *progress
+	format   string // of logs; "" for captures
 	damaged  []string
 }
 
@@ -98,6 +104,9 @@ func (r *replay) one(ctx context.Context, name string, index, of int) error {
 	counted := &countingReader{r: in, show: func(n int64) {
 		r.progress.show("%d of %d: %s, %d MiB read", index+1, of, name, n>>20)
 	}}
+	if r.format != "" {
+		return r.oneLog(ctx, counted, name, emit)
+	}
 	stats, err := network.Replay(ctx, counted, name, emit)
 	if counted.err != nil {
 		return fmt.Errorf("reading capture %s: %w", name, counted.err)
@@ -113,6 +122,27 @@ func (r *replay) one(ctx context.Context, name string, index, of int) error {
 	}
 	for _, b := range stats.Blind {
 		fmt.Fprintf(r.s.err, "%s: not seen: %s (%d): %s\n", name, b.Reason, b.Count, b.Detail)
+	}
+	return r.sink.end()
+}
+
+// oneLog reads one log. Lines that cannot be read make it incomplete.
+func (r *replay) oneLog(ctx context.Context, in *countingReader, name string, emit sensor.Emit) error {
+	stats, err := logs.Replay(ctx, in, logs.Source{Format: r.format}, emit)
+	if in.err != nil {
+		return fmt.Errorf("reading log %s: %w", name, in.err)
+	}
+	if err != nil {
+		return errors.Join(r.sink.end(), fmt.Errorf("reading log %s: %w", name, err))
+	}
+	if stats.Failed > 0 {
+		r.damaged = append(r.damaged, fmt.Sprintf("%s: %d of %d lines cannot be read as %s (%s)", name, stats.Failed, stats.Lines, r.format, stats.Reason))
+	}
+	if stats.Cut > 0 {
+		r.damaged = append(r.damaged, fmt.Sprintf("%s: %d lines are longer than is read", name, stats.Cut))
+	}
+	if stats.Panics > 0 {
+		r.damaged = append(r.damaged, fmt.Sprintf("%s: %d lines could not be read because of a fault; please report this", name, stats.Panics))
 	}
 	return r.sink.end()
 }

@@ -310,6 +310,46 @@ func TestShippedExampleIsValid(t *testing.T) {
 	}
 }
 
+func TestGatewayExampleIsValid(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the example has the paths of a Unix system")
+	}
+	got, err := load(filepath.FromSlash("../../../deploy/examples/gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Channel != "gateway" || !got.Log.Enabled || len(got.Log.Sources) < 5 {
+		t.Errorf("channel %s, log %+v", got.Channel, got.Log)
+	}
+}
+
+func TestReplayOfLogs(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "access.log")
+	text := "1700000000.123    456 192.0.2.7 TCP_TUNNEL/200 4567 CONNECT api.openai.com:443 dana HIER_DIRECT/203.0.113.9 -\n"
+	if err := os.WriteFile(name, []byte(text+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := command(t, nil, "replay", "--log", "squid", "--emit", "observations", "--output", "jsonl", name)
+	if got.code != exitOK || len(got.lines(t)) != 1 || got.lines(t)[0]["name"] != "api.openai.com" || got.lines(t)[0]["count"] != 2.0 {
+		t.Errorf("exit %d, %s%s", got.code, got.out, got.err)
+	}
+	got = command(t, nil, "replay", "--log", "squid", "--output", "jsonl", name)
+	if line := got.lines(t); got.code != exitOK || len(line) != 1 || line[0]["client"] != "192.0.2.7" || line[0]["sensor"] != "log" || line[0]["user"] != "dana" {
+		t.Errorf("exit %d, %s%s", got.code, got.out, got.err)
+	}
+	if err := os.WriteFile(name, []byte(text+"rubbish\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := command(t, nil, "replay", "--log", "squid", name); got.code != exitIncomplete || !strings.Contains(got.err, "1 of 2 lines") {
+		t.Errorf("exit %d, %s", got.code, got.err)
+	}
+	for format, want := range map[string]string{"nosuch": "zeek_ssl", "csv": "where its fields are"} {
+		if got := command(t, nil, "replay", "--log", format, name); got.code != exitError || !strings.Contains(got.err, want) {
+			t.Errorf("exit %d, %s", got.code, got.err)
+		}
+	}
+}
+
 func TestDoctor(t *testing.T) {
 	r := newReceiver(t)
 	root, _ := modelFolder(t)
@@ -324,7 +364,7 @@ func TestDoctor(t *testing.T) {
 	}
 	delete(status, "file sensor") // depends on the system's watches
 	want := map[string]string{
-		"configuration": "ok", "catalogue": "ok", "state": "ok", "spool": "ok", "network sensor": "skipped", "application sensor": "skipped",
+		"configuration": "ok", "catalogue": "ok", "state": "ok", "spool": "ok", "network sensor": "skipped", "application sensor": "skipped", "log sensor": "skipped",
 		"process sensor": status["process sensor"], "budget": status["budget"], "collector": "ok", "clock": "ok",
 	}
 	if diff := cmp.Diff(want, status); diff != "" {

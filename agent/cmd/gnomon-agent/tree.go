@@ -10,6 +10,7 @@ import (
 	"github.com/gnomon-ai/gnomon/agent/internal/export"
 	"github.com/gnomon-ai/gnomon/agent/internal/files"
 	"github.com/gnomon-ai/gnomon/agent/internal/heartbeat"
+	"github.com/gnomon-ai/gnomon/agent/internal/logs"
 	"github.com/gnomon-ai/gnomon/agent/internal/network"
 	"github.com/gnomon-ai/gnomon/agent/internal/owner"
 	"github.com/gnomon-ai/gnomon/agent/internal/pipeline"
@@ -25,6 +26,7 @@ type tree struct {
 	Network     network.Config     `yaml:"network"`
 	Process     process.Config     `yaml:"process"`
 	File        files.Config       `yaml:"file"`
+	Log         logs.Config        `yaml:"log"`
 	Application application.Config `yaml:"application"`
 	Owner       owner.Config       `yaml:"owner"`
 	Fold        pipeline.Config    `yaml:"fold"`
@@ -43,7 +45,7 @@ type spoolConfig struct {
 func defaults() *tree {
 	return &tree{
 		Base: config.DefaultBase(), Collector: export.DefaultConfig(), Network: network.DefaultConfig(),
-		Process: process.DefaultConfig(), File: files.DefaultConfig(), Application: application.DefaultConfig(), Owner: owner.DefaultConfig(),
+		Process: process.DefaultConfig(), File: files.DefaultConfig(), Log: logs.DefaultConfig(), Application: application.DefaultConfig(), Owner: owner.DefaultConfig(),
 		Fold: pipeline.DefaultConfig(), Spool: spoolConfig{MaxBytes: spool.DefaultConfig().MaxBytes},
 		Heartbeat: heartbeat.DefaultConfig(), Telemetry: telemetry.DefaultConfig(),
 	}
@@ -65,6 +67,7 @@ func (t *tree) sections() []config.Section {
 		{Key: "network", Validate: t.Network.Validate},
 		{Key: "process", Validate: t.Process.Validate},
 		{Key: "file", Validate: t.File.Validate},
+		{Key: "log", Validate: t.Log.Validate},
 		{Key: "application", Validate: t.Application.Validate},
 		{Key: "owner", Validate: t.Owner.Validate},
 		{Key: "fold", Validate: t.Fold.Validate},
@@ -102,8 +105,8 @@ func (t *tree) checkTelemetry() error {
 
 // quietSensors is the reason for a configuration that looks at nothing.
 func (t *tree) quietSensors() error {
-	if t.Network.Enabled || t.Process.Enabled || t.File.Enabled || t.Application.Enabled {
+	if t.Network.Enabled || t.Process.Enabled || t.File.Enabled || t.Log.Enabled || t.Application.Enabled {
 		return nil
 	}
-	return fmt.Errorf("network, process, file and application are all switched off: enable at least one sensor")
+	return fmt.Errorf("network, process, file, log and application are all switched off: enable at least one sensor")
 }

@@ -90,7 +90,7 @@ func asset(m *signatures.Match) finding.Asset {
 
 // buildNetwork adds the peer. The server of a DNS lookup is the resolver, not
 // the peer, and is left out. Whose connection it is follows from the client
-// address where the agent looks at other hosts' traffic.
+// address where the agent looks at other hosts' traffic, or reads of it.
 func (p *Pipeline) buildNetwork(f *finding.Finding, o *signatures.Observation) {
 	if o.Kind != signatures.KindFlow {
 		f.Protocol = string(o.Kind)
@@ -101,7 +101,7 @@ func (p *Pipeline) buildNetwork(f *finding.Finding, o *signatures.Observation) {
 		f.PeerAddress = o.Flow.Server.Addr().Unmap().String()
 		f.PeerPort = o.Flow.Server.Port()
 	}
-	if (p.deps.Agent.Channel == "gateway" || p.config.Offline) && o.Flow.Client.IsValid() {
+	if (o.Remote || p.deps.Agent.Channel == "gateway" || p.config.Offline) && o.Flow.Client.IsValid() {
 		f.ClientAddress = o.Flow.Client.Addr().Unmap().String()
 	}
 }

@@ -23,6 +23,7 @@ type counters struct {
 
 	findings       atomic.Uint64 // revisions that the sink took
 	finalsUnneeded atomic.Uint64 // folds that ended with nothing to add to what was stored
+	checkpoints    atomic.Uint64 // times that positions were kept with what they stand for
 	earlyFlushes   atomic.Uint64 // folds ended before their window, because too many were open
 	clockJumps     atomic.Uint64 // times the clock was set back
 	sinkErrors     atomic.Uint64
@@ -103,6 +104,7 @@ func (p *Pipeline) Counters() map[string]uint64 {
 		"owner_other":          c.ownerOther.Load(),
 		"folds_open":           uint64(open), "folds_closing": uint64(closing),
 		"findings": c.findings.Load(), "finals_unneeded": c.finalsUnneeded.Load(),
+		"checkpoints":   c.checkpoints.Load(),
 		"early_flushes": c.earlyFlushes.Load(), "clock_jumps": c.clockJumps.Load(),
 		"sink_errors": c.sinkErrors.Load(), "findings_lost": c.lost.Load(), "panics": c.panics.Load(),
 	}

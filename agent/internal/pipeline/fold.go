@@ -59,6 +59,7 @@ type foldKey struct {
 type folds struct {
 	max     int
 	offline bool
+	hold    string // sensor whose folds are stored at checkpoints alone; "" for none
 	byKey   map[foldKey]*fold
 	fresh   []*fold // opened and not yet handed to the sink; none offline
 	touch   uint64
@@ -70,6 +71,23 @@ func newFolds(max int, offline bool) folds {
 
 func (s *folds) count() int { return len(s.byKey) }
 func (s *folds) full() bool { return len(s.byKey) >= s.max }
+
+// held reports whether f waits for the next checkpoint.
+func (s *folds) held(f *fold) bool { return s.hold != "" && f.Sensor == s.hold }
+
+// takeHeld returns the held folds with sightings that the sink has not seen.
+func (s *folds) takeHeld() []*fold {
+	var list []*fold
+	if s.hold == "" {
+		return nil
+	}
+	for _, f := range s.byKey {
+		if s.held(f) && f.stored < f.Count {
+			list = append(list, f)
+		}
+	}
+	return list
+}
 
 func (s *folds) key(f *finding.Finding) foldKey {
 	k := foldKey{fingerprint: f.Fingerprint}
@@ -96,7 +114,7 @@ func (s *folds) open(f finding.Finding) {
 	s.touch++
 	opened := &fold{Finding: f, touch: s.touch}
 	s.byKey[s.key(&f)] = opened
-	if !s.offline {
+	if !s.offline && !s.held(opened) {
 		s.fresh = append(s.fresh, opened)
 	}
 }
@@ -150,7 +168,7 @@ func (s *folds) takeFresh() []*fold {
 // putBackFresh takes back what the sink refused, unless it has ended since.
 func (s *folds) putBackFresh(refused []*fold) {
 	for _, f := range refused {
-		if !f.ended {
+		if !f.ended && !s.held(f) {
 			s.fresh = append(s.fresh, f)
 		}
 	}

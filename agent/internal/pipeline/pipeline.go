@@ -16,6 +16,10 @@
 // of all findings add up whatever the clock does and however often the agent
 // starts.
 //
+// What comes from a sensor that reads its source again after a crash (Checkpoint)
+// is stored together with that sensor's positions and not in between, so that
+// what is read again was not stored and what was stored is not read again.
+//
 // The asset of a finding is its signature's, except for model files: there the
 // signature says no more than the format, and the asset is the model. Its key
 // is "model:sha256:<hex>" where a digest is known, else
@@ -33,7 +37,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -59,6 +62,7 @@ type Deps struct {
 	OwnerUnknown string
 	Sink         Sink
 	Log          *slog.Logger
+	Checkpoint   *Checkpoint // nil where no sensor reads again what was not stored
 }
 
 // Agent is what every finding says of the agent and its host.
@@ -81,8 +85,9 @@ type Pipeline struct {
 	mu      sync.Mutex // guards what follows
 	folds   folds
 	windows windows
-	closing []*fold // ended, their last counts not yet stored
-	trouble string  // why the sink does not take findings, "" where it does
+	closing []*fold       // ended, their last counts not yet stored
+	marked  time.Duration // of the clock: when the last checkpoint was kept
+	trouble string        // why the sink does not take findings, "" where it does
 	wake    chan struct{}
 }
 
@@ -103,6 +108,10 @@ func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
 		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), wake: make(chan struct{}, 1),
 	}
 	p.windows = newWindows(config.Window, clock)
+	if deps.Checkpoint != nil {
+		p.folds.hold = deps.Checkpoint.Sensor
+		p.marked = clock.since() - deps.Checkpoint.Every
+	}
 	p.rooms.New = func() any { return new([signatures.MaxMatches]signatures.Match) }
 	return p
 }
@@ -151,7 +160,9 @@ func (p *Pipeline) attribute(o *signatures.Observation) (reason string) {
 	if !isNetwork(o.Kind) && (o.Kind != signatures.KindApplication || !o.Flow.Client.IsValid()) {
 		return ""
 	}
-	if p.deps.Owner == nil {
+	if o.Remote {
+		reason = "not_local" // and nobody is asked
+	} else if p.deps.Owner == nil {
 		reason = p.deps.OwnerUnknown
 	} else {
 		o.Process, reason = p.deps.Owner(o.Flow)
@@ -198,8 +209,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		if open, err := p.flush(false); err != nil {
 			backoff = min(backoff*2, p.config.maxBackoff())
 			wait = backoff
-		} else if backoff = p.config.FirstFlush; open {
-			wait = p.untilEnd()
+		} else {
+			backoff = p.config.FirstFlush
+			wait = p.untilDue(open)
 		}
 		timer.Reset(wait)
 		select {
@@ -243,20 +255,7 @@ func (p *Pipeline) Flush() error {
 func (p *Pipeline) flush(end bool) (open bool, err error) {
 	p.flushing.Lock()
 	defer p.flushing.Unlock()
-	p.mu.Lock()
-	if end {
-		p.close(p.folds.takeAll())
-		p.windows.restart()
-	} else if !p.config.Offline {
-		p.roll()
-	}
-	due := slices.Concat(p.closing, p.folds.takeFresh())
-	batch := make([]finding.Finding, len(due))
-	for i, f := range due {
-		batch[i] = f.snapshot()
-	}
-	p.mu.Unlock()
-
+	due, batch, commit := p.collect(end)
 	stored := 0
 	if len(batch) > 0 {
 		stored, err = p.deps.Sink(batch)
@@ -271,5 +270,10 @@ func (p *Pipeline) flush(end bool) (open bool, err error) {
 	p.folds.putBackFresh(due[stored:])
 	p.closing = dropStored(p.closing)
 	p.report(err)
+	if err == nil && commit != nil {
+		commit()
+		p.marked = p.clock.since()
+		p.counters.checkpoints.Add(1)
+	}
 	return p.folds.count() > 0, err
 }

@@ -21,7 +21,7 @@ type Emit func(signatures.Observation)
 
 // Sensor looks at one kind of thing.
 type Sensor interface {
-	// Name is the word of the configuration: network, process, file.
+	// Name is the word of the configuration: network, process, file, log.
 	Name() string
 	// Run looks until ctx ends and has waited for all it started when it
 	// returns. It returns nil when ctx ended, and an error only where it

@@ -112,6 +112,7 @@ type Options struct {
 	MaxMessage int // bytes; longer ones are cut, or end the connection where their end cannot be found
 	Open       func() Consumer
 	Hold       sync.Locker // held while messages are handed over
+	Started    func()      // called when messages can come in; may be nil
 }
 
 // Listener takes messages.
@@ -123,6 +124,7 @@ type Listener struct {
 
 	counters counters
 	ready    chan struct{}
+	began    sync.Once
 	address  atomic.Value // string: where it listens
 }
 
@@ -272,5 +274,8 @@ func (l *Listener) take(c Consumer, message []byte, cut bool) {
 
 func (l *Listener) begin(a net.Addr) {
 	l.address.Store(a.String())
-	close(l.ready)
+	if l.options.Started != nil {
+		l.options.Started()
+	}
+	l.began.Do(func() { close(l.ready) })
 }

@@ -92,7 +92,7 @@ func (s *source) report(r *sensor.Report, now time.Time) (troubles []string) {
 	}
 	if silent := s.silent(now); s.config.SilentAfter > 0 && silent > s.config.SilentAfter {
 		troubles = append(troubles, fmt.Sprintf("no line for %v: see whether the program still writes its log here", silent.Round(time.Second)))
-		blind("log_silent", "seconds without a line", uint64(silent/time.Second))
+		blind("log_silent", "seconds without a line", uint64(silent.Seconds())+1)
 	}
 	return troubles
 }

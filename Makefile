@@ -11,6 +11,7 @@ GOBUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAG
 TOOLS     := $(CURDIR)/.build/tools
 FUZZTIME  ?= 300s
 RUN       ?= .
+LINES     ?= 2000000
 
 export GOFLAGS := -mod=readonly
 
@@ -60,6 +61,10 @@ bench-network: build ## replay beside ndpiReader, tcpdump and packetbeat: CAPTUR
 	@test -n "$(CAPTURES)" || { echo "name a folder of captures: make bench-network CAPTURES=DIR" >&2; exit 2; }
 	.ci/peers
 	go run ./integration/bench/network --captures "$(CAPTURES)" --packetbeat .build/peers/packetbeat
+
+.PHONY: bench-logs
+bench-logs: build ## lines a second of every log format, by the built agent on one core: LINES=2000000
+	go run ./integration/bench/logs --lines "$(LINES)"
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## golangci-lint and buf lint

@@ -130,6 +130,7 @@ func rules() map[string]rule {
 		"integration/cmd/demo": {ours: []string{"integration/..."}},
 
 		// Benchmarks run the built binaries, as the peers beside them.
+		"integration/bench/logs":    {foreign: []string{otlp + "/logs", protobuf}},
 		"integration/bench/network": {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
 	}
 }

@@ -78,7 +78,7 @@ func (p *dnstap) Parse(line []byte, r *Record) Result {
 	default:
 		return Ignored
 	}
-	if seconds > 0 && seconds < 7258118400 && nanos < 1e9 { // the year 2200
+	if seconds > 0 && seconds <= lastSecond && nanos < 1e9 {
 		r.Time = int64(seconds)*second + int64(nanos)
 	}
 	switch m.protocol {

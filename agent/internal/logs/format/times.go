@@ -21,6 +21,10 @@ const yearCheck = 1024
 
 const second = int64(time.Second)
 
+// lastSecond is the last time that is believed, the year 2200, in seconds since
+// 1970. Nanoseconds since then fit 64 bits.
+const lastSecond = 7258118400
+
 func newClock(o Options) clock {
 	c := clock{zone: o.Zone, now: o.Now, asked: -1 << 62}
 	if c.zone == nil {
@@ -273,19 +277,20 @@ func epoch(b []byte) (nanos int64, ok bool) {
 	if !ok || n > 1<<62 || n < 1 {
 		return 0, false
 	}
-	v := int64(n)
+	v, unit := int64(n), second
 	switch {
 	case v < 1e11:
-		if v > 7258118400 { // the year 2200
-			return 0, false
-		}
-		return v*second + part, true
 	case v < 1e14:
-		return v * int64(time.Millisecond), true
+		unit, part = int64(time.Millisecond), 0
 	case v < 1e17:
-		return v * int64(time.Microsecond), true
+		unit, part = int64(time.Microsecond), 0
+	default:
+		unit, part = 1, 0
 	}
-	return v, true
+	if v/(second/unit) > lastSecond {
+		return 0, false
+	}
+	return v*unit + part, true
 }
 
 // any reads a time in any of the forms above.

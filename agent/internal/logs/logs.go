@@ -14,10 +14,12 @@
 // restarts (see package tail for the tactics). Mark ties the positions to the
 // findings: the pipeline stores what was folded of the lines up to a position,
 // and then keeps the position. After a kill, or a power cut, everything behind
-// the last kept position is read again, and none of it was stored. Only a kill
-// between the two writes, a matter of milliseconds in every Config.Checkpoint,
-// counts the lines of the last checkpoint twice. Nothing is lost, unless the
-// files are gone or compressed by then: that is counted as vanished.
+// the last kept position is read again, and none of it was stored. Nothing is
+// lost, unless the files are gone or compressed by then: that is counted as
+// vanished. There is one gap: a kill while the spool makes a checkpoint durable,
+// after the findings are written and before the positions are in place, counts
+// the lines of that one checkpoint twice. It lasts as long as the disk takes for
+// one sync, once in every Config.Checkpoint.
 //
 // Messages that come over the network cannot be asked for again: what a killed
 // process had taken since the last checkpoint is lost, and UDP also loses what
@@ -117,7 +119,19 @@ func (s *Sensor) Mark(still func()) (keep func()) {
 	if !running || s.same(positions) {
 		return nil
 	}
-	return func() { s.keep(positions) }
+	commit, err := s.prepare(positions)
+	if err != nil {
+		s.cannotKeep(err)
+		return nil
+	}
+	return func() {
+		if err := commit(); err != nil {
+			s.cannotKeep(err)
+			return
+		}
+		s.kept = positions
+		s.setTrouble("")
+	}
 }
 
 // same reports whether positions are those that were written last.
@@ -134,19 +148,17 @@ func (s *Sensor) same(positions map[string][]tail.Position) bool {
 	return true
 }
 
-// keep writes positions. Where that fails the old ones hold, and their lines
-// would be read again.
-func (s *Sensor) keep(positions map[string][]tail.Position) {
-	err := os.MkdirAll(s.folder, 0o700)
-	if err == nil {
-		err = tail.Save(s.path(), positions)
+func (s *Sensor) prepare(positions map[string][]tail.Position) (commit func() error, err error) {
+	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		s.setTrouble(fmt.Sprintf("positions cannot be kept, a restart would read lines again: %v; free space in %s or make it writable", err, s.folder))
-		return
-	}
-	s.kept = positions
-	s.setTrouble("")
+	return tail.Prepare(s.path(), positions)
+}
+
+// cannotKeep takes down why the old positions hold on: their lines would be
+// read again.
+func (s *Sensor) cannotKeep(err error) {
+	s.setTrouble(fmt.Sprintf("positions cannot be kept, a restart would read lines again: %v; free space in %s or make it writable", err, s.folder))
 }
 
 func (s *Sensor) setTrouble(text string) {

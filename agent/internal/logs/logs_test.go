@@ -346,7 +346,9 @@ func TestPositionsThatCannotBeKept(t *testing.T) {
 	appendTo(t, name, squidLine("a.example"))
 	s, got, _ := start(t, state, Source{Name: "proxy", Format: "squid", Files: []string{name}, From: "start"})
 	eventually(t, "the line", func() bool { return len(got.names()) == 1 })
-	s.Mark(func() {})()
+	if s.Mark(func() {}) != nil {
+		t.Error("positions that cannot be written are kept")
+	}
 	if r := s.Coverage(); r.State != sensor.Degraded || !strings.Contains(r.Reason, "cannot be kept") {
 		t.Errorf("coverage %s: %s", r.State, r.Reason)
 	}

@@ -97,7 +97,7 @@ type state struct {
 	Sources map[string][]Position `json:"sources"`
 }
 
-// Load reads the positions that Save wrote to path, by source; none where there
+// Load reads the positions that Prepare and its commit wrote to path, by source; none where there
 // is no such file.
 func Load(path string) (map[string][]Position, error) {
 	handle, err := os.Open(path)
@@ -124,31 +124,35 @@ func Load(path string) (map[string][]Position, error) {
 	return s.Sources, nil
 }
 
-// Save writes the positions of all sources to path, durably: after a crash
-// either the old ones are there or the new ones.
-func Save(path string, sources map[string][]Position) error {
+// Prepare writes the positions of all sources beside path, durably. commit puts
+// them in place: after a crash either the old ones are there or the new ones. It
+// is one step, so that what has to happen together with it can come right before.
+func Prepare(path string, sources map[string][]Position) (commit func() error, err error) {
+	temporary := path + ".new"
 	data, err := json.Marshal(state{1, sources})
 	if err == nil {
-		err = replace(path, data)
+		err = writeSynced(temporary, data)
 	}
 	if err != nil {
-		return fmt.Errorf("saving log positions: %w", err)
+		return nil, fmt.Errorf("saving log positions: %w", err)
 	}
-	return nil
+	return func() error {
+		err := os.Rename(temporary, path)
+		if err == nil {
+			err = syncFolder(filepath.Dir(path))
+		}
+		if err != nil {
+			return fmt.Errorf("saving log positions: %w", err)
+		}
+		return nil
+	}, nil
 }
 
-func replace(path string, data []byte) error {
-	temporary := path + ".new"
-	handle, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func writeSynced(path string, data []byte) error {
+	handle, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = handle.Write(data)
-	if err = errors.Join(err, handle.Sync(), handle.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return errors.Join(err, handle.Sync(), handle.Close())
 }

@@ -5,7 +5,7 @@
 // It may import github.com/fsnotify/fsnotify. It opens files read-only, follows
 // no symbolic link out of a file's folder unless told to, and changes nothing.
 // It does not know what a record means, and does not decide when positions are
-// kept: Positions tells them, Save writes them, the caller says when.
+// kept: Positions tells them, Prepare writes them, the caller says when.
 //
 // What it guarantees, between the first and the last record handed over: each
 // complete record once, over

@@ -354,7 +354,7 @@ func TestRestart(t *testing.T) {
 			add(t, name, "read\n")
 			tail.Drain(t.Context())
 			path := filepath.Join(t.TempDir(), "positions.json")
-			must(t, Save(path, map[string][]Position{"s": tail.Positions()}))
+			must(t, save(path, map[string][]Position{"s": tail.Positions()}))
 			tail.close()
 
 			meanwhile(t, name)
@@ -441,6 +441,14 @@ func TestVanished(t *testing.T) {
 	}
 }
 
+func save(path string, sources map[string][]Position) error {
+	commit, err := Prepare(path, sources)
+	if err != nil {
+		return err
+	}
+	return commit()
+}
+
 func TestSaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "positions.json")
 	if got, err := Load(path); got != nil || err != nil {
@@ -453,7 +461,7 @@ func TestSaveAndLoad(t *testing.T) {
 		}
 	}
 	want := map[string][]Position{"a": {{Path: "/x", Device: 1, Inode: 2, Offset: 3}}, "b": {}}
-	must(t, Save(path, want))
+	must(t, save(path, want))
 	got, err := Load(path)
 	must(t, err)
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Position{})); diff != "" {
@@ -462,8 +470,14 @@ func TestSaveAndLoad(t *testing.T) {
 	if got["b"] == nil {
 		t.Error("a source without files is forgotten")
 	}
+	if _, err := Prepare(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Load(path); err != nil || len(got) != 2 {
+		t.Errorf("prepared positions are in place before they are committed: %v, %v", got, err)
+	}
 	must(t, os.RemoveAll(filepath.Dir(path)))
-	if Save(path, want) == nil {
+	if save(path, want) == nil {
 		t.Error("saving into nowhere passes")
 	}
 }

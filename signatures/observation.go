@@ -148,6 +148,11 @@ type Observation struct {
 	// account that the log names.
 	Remote bool
 
+	// Continued says that the connection was observed before: nothing is new
+	// but the bytes that Flow has, which went since the last observation of it
+	// and belong to that. Such an observation has no name, and is no use.
+	Continued bool
+
 	Process     Process     // KindProcess: the program seen. Network kinds: filled in by attribution, after matching.
 	Application Application // KindApplication
 	Ports       []uint16    // KindProcess: TCP ports that the process listens on

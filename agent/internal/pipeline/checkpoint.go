@@ -22,8 +22,9 @@ type Checkpoint struct {
 
 // collect takes what is due: ended folds that have counts to add, and open ones
 // that were never stored; at a checkpoint also what the held sensor added to
-// open ones. keep is nil but at a checkpoint.
-func (p *Pipeline) collect(end bool) (due []*fold, batch []finding.Finding, keep func()) {
+// open ones. grown is how far each had grown then; keep is nil but at a
+// checkpoint.
+func (p *Pipeline) collect(end bool) (due []*fold, batch []finding.Finding, grown []uint64, keep func()) {
 	p.mu.Lock()
 	if !end && !p.config.Offline {
 		p.roll()
@@ -43,9 +44,9 @@ func (p *Pipeline) collect(end bool) (due []*fold, batch []finding.Finding, keep
 		} else {
 			due = slices.DeleteFunc(due, p.folds.held)
 		}
-		batch = make([]finding.Finding, len(due))
+		batch, grown = make([]finding.Finding, len(due)), make([]uint64, len(due))
 		for i, f := range due {
-			batch[i] = f.snapshot()
+			batch[i], grown[i] = f.snapshot(), f.grown
 		}
 	}
 	if checkpoint {
@@ -53,7 +54,7 @@ func (p *Pipeline) collect(end bool) (due []*fold, batch []finding.Finding, keep
 	} else {
 		take()
 	}
-	return due, batch, keep
+	return due, batch, grown, keep
 }
 
 // checkpointDue reports whether the next flush is a checkpoint: when it is time,

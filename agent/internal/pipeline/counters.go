@@ -21,6 +21,10 @@ type counters struct {
 	ownerKnown, ownerNoSocket, ownerNoPermission, ownerExited atomic.Uint64
 	ownerNotLocal, ownerUnsupported, ownerReplay, ownerOther  atomic.Uint64
 
+	continued          atomic.Uint64 // continuations of connections that are followed
+	continuedUnmatched atomic.Uint64 // continuations of others
+	followedEvicted    atomic.Uint64 // connections whose further bytes are not added, because too many were followed
+
 	findings       atomic.Uint64 // revisions that the sink took
 	finalsUnneeded atomic.Uint64 // folds that ended with nothing to add to what was stored
 	checkpoints    atomic.Uint64 // times that positions were kept with what they stand for
@@ -79,11 +83,11 @@ func (c *counters) owner(reason string) {
 	}
 }
 
-// Counters returns the totals by name; folds_open and folds_closing are what is
-// there now.
+// Counters returns the totals by name; folds_open, folds_closing and followed
+// are what is there now.
 func (p *Pipeline) Counters() map[string]uint64 {
 	p.mu.Lock()
-	open, closing := len(p.folds.byKey), len(p.closing)
+	open, closing, following := len(p.folds.byKey), len(p.closing), len(p.flows.byKey)
 	p.mu.Unlock()
 	c := &p.counters
 	return map[string]uint64{
@@ -102,6 +106,10 @@ func (p *Pipeline) Counters() map[string]uint64 {
 		"owner_unsupported":    c.ownerUnsupported.Load(),
 		"owner_replay":         c.ownerReplay.Load(),
 		"owner_other":          c.ownerOther.Load(),
+		"continued":            c.continued.Load(),
+		"continued_unmatched":  c.continuedUnmatched.Load(),
+		"followed":             uint64(following),
+		"followed_evicted":     c.followedEvicted.Load(),
 		"folds_open":           uint64(open), "folds_closing": uint64(closing),
 		"findings": c.findings.Load(), "finals_unneeded": c.finalsUnneeded.Load(),
 		"checkpoints":   c.checkpoints.Load(),

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
 )
@@ -13,7 +14,8 @@ const maxEvidence = 8
 // fold is a finding that still grows.
 type fold struct {
 	finding.Finding
-	stored uint64 // count that the sink has; 0 for a fold that it has not seen
+	grown  uint64 // times something was added
+	stored uint64 // the same of what the sink has; 0 for a fold that it has not seen
 	touch  uint64 // order of the last sighting
 	ended  bool   // no further sighting is added
 }
@@ -26,8 +28,19 @@ func (f *fold) snapshot() finding.Finding {
 	return s
 }
 
+// carry adds bytes of a connection that f has a sighting of.
+func (f *fold) carry(up, down uint64, at time.Time) {
+	f.grown++
+	f.BytesUp += up
+	f.BytesDown += down
+	if at.After(f.LastSeen) {
+		f.LastSeen = at
+	}
+}
+
 // merge adds a further sighting of the same use.
 func (f *fold) merge(s *finding.Finding) {
+	f.grown++
 	f.Count += s.Count
 	f.BytesUp += s.BytesUp
 	f.BytesDown += s.BytesDown
@@ -82,7 +95,7 @@ func (s *folds) takeHeld() []*fold {
 		return nil
 	}
 	for _, f := range s.byKey {
-		if s.held(f) && f.stored < f.Count {
+		if s.held(f) && f.stored < f.grown {
 			list = append(list, f)
 		}
 	}
@@ -97,26 +110,32 @@ func (s *folds) key(f *finding.Finding) foldKey {
 	return k
 }
 
-// add merges f into its open fold; false where there is none.
-func (s *folds) add(f finding.Finding) bool {
-	open, ok := s.byKey[s.key(&f)]
-	if !ok {
-		return false
+// add merges f into its open fold and returns that; nil where there is none.
+func (s *folds) add(f finding.Finding) *fold {
+	open := s.byKey[s.key(&f)]
+	if open == nil {
+		return nil
 	}
 	open.merge(&f)
+	s.touched(open)
+	return open
+}
+
+// touched notes that f was added to.
+func (s *folds) touched(f *fold) {
 	s.touch++
-	open.touch = s.touch
-	return true
+	f.touch = s.touch
 }
 
 // open begins the fold of f.
-func (s *folds) open(f finding.Finding) {
+func (s *folds) open(f finding.Finding) *fold {
 	s.touch++
-	opened := &fold{Finding: f, touch: s.touch}
+	opened := &fold{Finding: f, grown: 1, touch: s.touch}
 	s.byKey[s.key(&f)] = opened
 	if !s.offline && !s.held(opened) {
 		s.fresh = append(s.fresh, opened)
 	}
+	return opened
 }
 
 // takeAll removes and returns every open fold, in the order of first sighting.

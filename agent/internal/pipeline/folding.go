@@ -67,7 +67,7 @@ func (p *Pipeline) overflow() {
 // counted.
 func (p *Pipeline) close(ended []*fold) {
 	for _, f := range ended {
-		if f.stored == f.Count {
+		if f.stored == f.grown {
 			p.counters.finalsUnneeded.Add(1)
 			continue
 		}
@@ -91,7 +91,7 @@ func (p *Pipeline) wakeUp() {
 func dropStored(closing []*fold) []*fold {
 	kept := closing[:0:0]
 	for _, f := range closing {
-		if f.stored < f.Count {
+		if f.stored < f.grown {
 			kept = append(kept, f)
 		}
 	}

@@ -20,6 +20,13 @@
 // is stored together with that sensor's positions and not in between, so that
 // what is read again was not stored and what was stored is not read again.
 //
+// The bytes that a connection carries after it was observed come as Continued
+// observations. They are added to the findings of its last observation, without
+// matching or attributing again, and are no further use. Where the window of
+// those has ended, the use goes on in the current one: a connection that
+// carries bytes in a window counts once there. As many connections are followed
+// as folds may be open.
+//
 // The asset of a finding is its signature's, except for model files: there the
 // signature says no more than the format, and the asset is the model. Its key
 // is "model:sha256:<hex>" where a digest is known, else
@@ -84,6 +91,7 @@ type Pipeline struct {
 
 	mu      sync.Mutex // guards what follows
 	folds   folds
+	flows   flows
 	windows windows
 	closing []*fold       // ended, their last counts not yet stored
 	marked  time.Duration // of the clock: when the last checkpoint was kept
@@ -105,7 +113,7 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
 	p := &Pipeline{
 		config: config, deps: deps, catalogue: deps.Set.Version(), clock: clock,
-		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), wake: make(chan struct{}, 1),
+		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), flows: newFlows(config.MaxFolds), wake: make(chan struct{}, 1),
 	}
 	p.windows = newWindows(config.Window, clock)
 	if deps.Checkpoint != nil {
@@ -119,6 +127,11 @@ func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
 // Emit takes one observation: the first half of the line. It is a sensor.Emit.
 func (p *Pipeline) Emit(o signatures.Observation) {
 	defer p.guard(o.Kind)
+	if o.Continued {
+		p.resume(&o)
+		return
+	}
+	p.settle(&o)
 	room := p.rooms.Get().(*[signatures.MaxMatches]signatures.Match)
 	defer p.rooms.Put(room)
 	matches := p.match(&o, room)
@@ -126,9 +139,11 @@ func (p *Pipeline) Emit(o signatures.Observation) {
 		return
 	}
 	reason := p.attribute(&o)
+	folded := make([]*fold, 0, len(matches))
 	for i := range matches {
-		p.fold(p.build(&o, &matches[i], reason), o.Time)
+		folded = append(folded, p.fold(p.build(&o, &matches[i], reason), o.Time))
 	}
+	p.follow(&o, folded)
 	if p.config.Offline {
 		p.makeRoom()
 	}
@@ -172,7 +187,7 @@ func (p *Pipeline) attribute(o *signatures.Observation) (reason string) {
 }
 
 // fold adds one sighting to the fold of its fingerprint.
-func (p *Pipeline) fold(f finding.Finding, at time.Time) {
+func (p *Pipeline) fold(f finding.Finding, at time.Time) *fold {
 	if at.IsZero() {
 		at = p.clock.wall()
 	}
@@ -185,17 +200,22 @@ func (p *Pipeline) fold(f finding.Finding, at time.Time) {
 	if !p.config.Offline {
 		p.roll()
 	}
+	return p.put(f)
+}
+
+// put adds f to the open fold of its fingerprint, or opens one.
+func (p *Pipeline) put(f finding.Finding) *fold {
 	p.place(&f)
-	if p.folds.add(f) {
-		return
+	if open := p.folds.add(f); open != nil {
+		return open
 	}
 	if p.folds.full() {
 		p.overflow()
 		p.place(&f)
 	}
 	f.ID = finding.ComputeID(f.AgentID, f.Fingerprint, f.WindowStart)
-	p.folds.open(f)
-	p.wakeUp()
+	defer p.wakeUp()
+	return p.folds.open(f)
 }
 
 // Run is the second half of the line: it hands findings to the sink until ctx
@@ -255,7 +275,7 @@ func (p *Pipeline) Flush() error {
 func (p *Pipeline) flush(end bool) (open bool, err error) {
 	p.flushing.Lock()
 	defer p.flushing.Unlock()
-	due, batch, commit := p.collect(end)
+	due, batch, grown, commit := p.collect(end)
 	stored := 0
 	if len(batch) > 0 {
 		stored, err = p.deps.Sink(batch)
@@ -264,7 +284,7 @@ func (p *Pipeline) flush(end bool) (open bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, f := range due[:stored] {
-		f.stored, f.Revision = batch[i].Count, batch[i].Revision
+		f.stored, f.Revision = grown[i], batch[i].Revision
 	}
 	p.counters.findings.Add(uint64(stored))
 	p.folds.putBackFresh(due[stored:])

@@ -10,6 +10,7 @@ import (
 // unsafe.
 func unsafeAllowed() []string {
 	return []string{
+		"agent/internal/capture",         // the ring that the kernel shares, and hands over by a word in it
 		"agent/internal/process/inspect", // netlink messages
 		"collector/internal/engine",      // calls into the engine's C library
 		"proto/gnomon/v1",                // generated
@@ -19,7 +20,7 @@ func unsafeAllowed() []string {
 // reflectAllowed lists the packages that work on data of any shape.
 func reflectAllowed() []string {
 	return []string{
-		"agent/internal/capture",         // ask whether two link types are one
+		"agent/internal/capture",         // find the socket of a pcapgo handle
 		"collector/internal/inventory",   // field by field differences
 		"collector/internal/store",       // rows of statements that it does not know
 		"collector/cmd/gnomon-collector", // prints them
@@ -69,7 +70,7 @@ func rules() map[string]rule {
 
 		// The agent: parsers know nobody, sensors know the contract of sensors.
 		"agent/internal/sensor":          {ours: []string{"signatures", "proto/finding"}},
-		"agent/internal/capture":         {foreign: []string{"github.com/google/gopacket/pcapgo", "golang.org/x/net/bpf", sys}},
+		"agent/internal/capture":         {foreign: []string{"github.com/cilium/ebpf", "github.com/google/gopacket/pcapgo", "golang.org/x/net/bpf", sys}},
 		"agent/internal/decode/link":     {ours: agent("capture")},
 		"agent/internal/decode/tls":      {},
 		"agent/internal/decode/quic":     {},

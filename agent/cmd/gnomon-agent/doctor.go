@@ -186,7 +186,7 @@ func checkSensors(ctx context.Context, t *tree) []check {
 	var checks []check
 	cpu := cpuTime()
 	began := time.Now()
-	for _, r := range sensors(t, func(signatures.Flow) {}, log) {
+	for _, r := range sensors(t, func(signatures.Flow) {}, nil, log) {
 		name := r.sensor.Name() + " sensor"
 		if !r.enabled {
 			checks = append(checks, check{name, "skipped", "switched off by the configuration", ""})
@@ -217,15 +217,36 @@ func sensorCheck(name string, report sensor.Report, err error) check {
 		return check{name, "limited", "works, but does not see everything", report.Reason}
 	case report.State != sensor.On:
 		return failed(name, errors.New(report.State), report.Reason)
+	case report.Reason != "":
+		return check{name, "limited", "works, but by lesser means", report.Reason}
 	}
 	var blind []string
 	for _, b := range report.Blind {
 		blind = append(blind, fmt.Sprintf("%s (%d)", b.Reason, b.Count))
 	}
+	detail := "on" + howCaptured(report.Counters)
 	if len(blind) > 0 {
-		return passed(name, "on; not seen: %s", strings.Join(blind, ", "))
+		return passed(name, "%s; not seen: %s", detail, strings.Join(blind, ", "))
 	}
-	return passed(name, "on")
+	return passed(name, "%s", detail)
+}
+
+// howCaptured says how the interfaces are read; "" for sensors that read none.
+func howCaptured(counters map[string]uint64) string {
+	open, ok := counters["interfaces_open"]
+	if !ok {
+		return ""
+	}
+	var parts []string
+	for _, mode := range []string{"ebpf", "classic", "none"} {
+		if n := counters["capture_mode_"+mode]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d by filter %s", n, mode))
+		}
+	}
+	if n := counters["interfaces_ring"]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d through a ring", n))
+	}
+	return fmt.Sprintf(", reads %d interfaces (%s)", open, strings.Join(parts, ", "))
 }
 
 // checkBudget holds the memory of this process, with the catalogue loaded and

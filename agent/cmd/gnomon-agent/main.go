@@ -49,9 +49,12 @@ func main() {
 }
 
 // sensors is the list of all sensors. Adding one is a line here, and its
-// configuration in tree. opened is told of connections as they begin.
-func sensors(t *tree, opened func(signatures.Flow), log *slog.Logger) []*runner {
+// configuration in tree. opened is told of connections as they begin; follows
+// says of which the further bytes count, and may be nil.
+func sensors(t *tree, opened func(signatures.Flow), follows func(signatures.Flow) bool, log *slog.Logger) []*runner {
+	t.Network.Gateway = t.Channel == "gateway"
 	wire := network.New(t.Network, log)
+	wire.Follow(follows)
 	if len(t.Network.CaptureFiles) == 0 {
 		wire.OnOpen(opened)
 	}
@@ -90,7 +93,7 @@ func assemble(t *tree, set *signatures.Set, log *slog.Logger) (_ *agent, err err
 		return nil, err
 	}
 	a := &agent{log: log, owner: owner.New(t.Owner, log)}
-	a.sensors = sensors(t, a.owner.Observe, log)
+	a.sensors = sensors(t, a.owner.Observe, func(f signatures.Flow) bool { return a.pipeline.Follows(f) }, log)
 	a.spool, err = spool.Open(t.spool())
 	if err != nil {
 		return nil, err

@@ -107,7 +107,7 @@ func (r *replay) one(ctx context.Context, name string, index, of int) error {
 	if r.format != "" {
 		return r.oneLog(ctx, counted, name, emit)
 	}
-	stats, err := network.Replay(ctx, counted, name, emit)
+	stats, err := network.ReplayFollowing(ctx, counted, name, network.DefaultReplayLimits(), r.sink.follow(), emit)
 	if counted.err != nil {
 		return fmt.Errorf("reading capture %s: %w", name, counted.err)
 	}

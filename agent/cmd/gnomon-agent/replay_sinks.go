@@ -20,6 +20,9 @@ const maxNames = 2_000_000
 // replaySink takes the observations of one capture after the other.
 type replaySink interface {
 	begin(file string) (sensor.Emit, error)
+	// follow says which connections' further bytes matter, nil for none. It is
+	// asked for after begin.
+	follow() func(signatures.Flow) bool
 	end() error    // of the capture
 	finish() error // of all; tells what it had to leave out as *incomplete
 }
@@ -65,6 +68,8 @@ func (n *nameSink) begin(file string) (sensor.Emit, error) {
 	n.file, n.names, n.order = file, map[nameKey]*nameLine{}, nil
 	return n.emit, nil
 }
+
+func (n *nameSink) follow() func(signatures.Flow) bool { return nil }
 
 func (n *nameSink) emit(o signatures.Observation) {
 	if o.Name == "" {
@@ -150,6 +155,8 @@ func (f *findingSink) begin(file string) (sensor.Emit, error) {
 	}
 	return f.pipeline.Emit, nil
 }
+
+func (f *findingSink) follow() func(signatures.Flow) bool { return f.pipeline.Follows }
 
 func (f *findingSink) take(list []finding.Finding) (int, error) {
 	for i := range list {

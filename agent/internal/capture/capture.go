@@ -2,10 +2,10 @@
 // (pcap, pcapng, either of them gzipped) on every system, and from network
 // interfaces on Linux.
 //
-// It may import google/gopacket's pcapgo for the live AF_PACKET handle and
-// golang.org/x/net/bpf for the kernel filter; it imports nothing else of ours.
-// It does not look into a frame: that is package link and its neighbours below
-// decode. File formats are read here and not by pcapgo, because its readers
+// It may import google/gopacket's pcapgo for the AF_PACKET handle of endpoints,
+// golang.org/x/net/bpf and cilium/ebpf for the kernel filters, and
+// golang.org/x/sys; it imports nothing else of ours. User space does not look
+// into a frame here: that is package link and its neighbours below decode. File formats are read here and not by pcapgo, because its readers
 // refuse pcap minor versions below 4 and trust block lengths for allocation.
 package capture
 
@@ -80,10 +80,14 @@ func (e *FormatError) Unwrap() error { return e.Cause }
 type Stats struct {
 	Received uint64 // frames that passed the filter, dropped ones included
 	Dropped  uint64 // frames lost because user space was too slow
+	Frozen   uint64 // times a ring was full and stopped taking frames
 }
 
 // ErrUnsupported says that live capture is not built for this system.
 var ErrUnsupported = errors.New("live capture is built for Linux only")
+
+// ErrDown says that an interface went down or away: its capture has ended.
+var ErrDown = errors.New("the interface is down")
 
 // ErrTimeout says that no frame came within the time given.
 var ErrTimeout = errors.New("no frame yet")

@@ -20,18 +20,22 @@ type FilterOptions struct {
 //   - TCP with SYN, FIN or RST;
 //   - TCP with payload towards the lower port, which is the server's almost
 //     always: requests and hellos with all their segments, and uploads;
+//   - TCP with payload between two ports of the range that systems take client
+//     ports from (32768 on), where the order says nothing;
 //   - TCP with payload the other way where PSH is set, where it comes from port
 //     53, or where it starts like a TLS handshake record: the case where the
 //     client has the lower port;
-//   - UDP of DNS ports, of tunnels, with a QUIC long header, that starts like a
-//     DTLS handshake record, or that starts like a DNS query on any port;
+//   - UDP of DNS ports, of tunnels and IKE, with a QUIC long header, that starts
+//     like a DTLS handshake record or the handshake of OpenVPN or WireGuard, or
+//     that starts like a DNS query on any port;
 //   - IP fragments, IP in IP, GRE, IPv6 with extension headers, and tagged or
 //     labelled frames, which it cannot look into.
 //
 // What that costs: uploads and tunnelled bulk reach user space and are dropped
-// there; and where a client has the lower port, the middle one of three or
-// more segments of a hello is lost, which is counted as a hello that was not
-// complete. Acknowledgements and downloads stay in the kernel.
+// there; and where a client has the lower port and that is below 32768, the
+// middle one of three or more segments of a hello is lost, which is counted as
+// a hello that was not complete. Acknowledgements and downloads stay in the
+// kernel.
 func Filter(o FilterOptions) ([]bpf.Instruction, error) {
 	a := &assembler{labels: map[string]int{}}
 	var base uint32
@@ -54,6 +58,10 @@ func Filter(o FilterOptions) ([]bpf.Instruction, error) {
 	a.add(bpf.RetConstant{Val: 0})
 	return a.link()
 }
+
+// firstEphemeral is where Linux begins to take client ports
+// (net.ipv4.ip_local_port_range); other systems begin at 49152 (RFC 6335).
+const firstEphemeral = 32768
 
 // Scratch cells of the program.
 const (
@@ -146,6 +154,7 @@ func (a *assembler) tcp(base uint32) {
 	a.jump(bpf.JumpEqual, 53, "accept")
 	a.add(bpf.LoadScratch{Dst: bpf.RegX, N: cellPort})
 	a.jumpX(bpf.JumpGreaterOrEqual, "accept") // source >= destination
+	a.jump(bpf.JumpGreaterOrEqual, firstEphemeral, "accept")
 	a.add(bpf.LoadScratch{Dst: bpf.RegX, N: cellHeader})
 	a.add(bpf.LoadIndirect{Off: base + 13, Size: 1})
 	a.jump(bpf.JumpBitsSet, push, "accept")
@@ -160,20 +169,52 @@ func (a *assembler) udp(base uint32) {
 	a.add(bpf.LoadScratch{Dst: bpf.RegX, N: cellHeader})
 	for _, at := range []uint32{0, 2} {
 		a.add(bpf.LoadIndirect{Off: base + at, Size: 2})
-		// DNS, mDNS, LLMNR; VXLAN (three), Geneve, GTP-U, Teredo, CAPWAP, MPLS, AYIYA.
-		for _, port := range []uint32{53, 5353, 5355, 4789, 8472, 4790, 6081, 2152, 3544, 5247, 6635, 5072} {
+		for _, port := range passedPorts() {
 			a.jump(bpf.JumpEqual, port, "accept")
 		}
 	}
 	a.add(bpf.LoadIndirect{Off: base + 8, Size: 1})
-	a.jump(bpf.JumpEqual, 0x16, "accept") // DTLS handshake
-	a.add(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xc0})
-	a.jump(bpf.JumpEqual, 0xc0, "accept")     // QUIC long header
+	for _, opening := range []uint32{0x16, 0x38, 0x50} { // DTLS handshake; resets of OpenVPN
+		a.jump(bpf.JumpEqual, opening, "accept")
+	}
+	a.jump(bpf.JumpBitsSet, quicLong, "long")
+	a.goTo("query")
+	a.label("long")
+	a.jump(bpf.JumpBitsSet, quicFixed, "accept")
+	a.add(bpf.LoadIndirect{Off: base + 9, Size: 4})
+	a.jump(bpf.JumpEqual, quicVersion1, "accept")
+	a.jump(bpf.JumpEqual, quicVersion2, "accept")
+	a.add(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 8})
+	a.jump(bpf.JumpEqual, quicDrafts, "accept")
+	a.label("query")
+	a.add(bpf.LoadIndirect{Off: base + 8, Size: 4})
+	a.jump(bpf.JumpEqual, wireGuardFirst, "accept")
 	for i, count := range []uint32{1, 0, 0} { // a DNS query: one question, no answer, no authority
 		a.add(bpf.LoadIndirect{Off: base + 12 + uint32(i)*2, Size: 2})
 		a.jump(bpf.JumpNotEqual, count, "drop")
 	}
 	a.goTo("accept")
+}
+
+// A QUIC packet with a long header has these bits in its first byte; the second
+// may be greased (RFC 9287), and then a version that is known speaks for it:
+// those of RFC 9000, RFC 9369, and the drafts.
+const (
+	quicLong     = 0x80
+	quicFixed    = 0x40
+	quicVersion1 = 1
+	quicVersion2 = 0x6b3343cf
+	quicDrafts   = 0xff0000
+)
+
+// wireGuardFirst is the type of the message that begins a handshake of
+// WireGuard (https://www.wireguard.com/protocol/), as read in network order.
+const wireGuardFirst = 0x01000000
+
+// passedPorts lists the UDP ports that pass whatever the packet holds: DNS,
+// mDNS, LLMNR; IKE; VXLAN (three), Geneve, GTP-U, Teredo, CAPWAP, MPLS, AYIYA.
+func passedPorts() []uint32 {
+	return []uint32{53, 5353, 5355, 500, 4789, 8472, 4790, 6081, 2152, 3544, 5247, 6635, 5072}
 }
 
 // assembler resolves labels, which the bpf package leaves to its user.

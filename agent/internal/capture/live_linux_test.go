@@ -14,12 +14,20 @@ func openLoopback(t *testing.T) *Live {
 	if err := CheckLive(); err != nil {
 		t.Skipf("live capture needs CAP_NET_RAW: %v", err)
 	}
-	l, err := OpenLive("lo", LiveOptions{SnapLength: 65536, ReceiveBuffer: 1 << 20})
+	return openOne(t, "lo", LiveOptions{SnapLength: 65536, ReceiveBuffer: 1 << 20, Filter: FilterClassic})
+}
+
+func openOne(t *testing.T, name string, o LiveOptions) *Live {
+	t.Helper()
+	list, err := OpenLive(name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.Close)
-	return l
+	t.Cleanup(list[0].Close)
+	if len(list) != 1 {
+		t.Fatalf("%d readers", len(list))
+	}
+	return list[0]
 }
 
 // Each packet on loopback goes out and comes in; it must be seen once.
@@ -107,11 +115,7 @@ func TestLiveCountsDrops(t *testing.T) {
 	if err := CheckLive(); err != nil {
 		t.Skipf("live capture needs CAP_NET_RAW: %v", err)
 	}
-	l, err := OpenLive("lo", LiveOptions{SnapLength: 2048, ReceiveBuffer: 2048})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := openOne(t, "lo", LiveOptions{SnapLength: 2048, ReceiveBuffer: 2048, Filter: FilterClassic})
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

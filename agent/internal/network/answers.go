@@ -1,6 +1,7 @@
 package network
 
 import (
+	"sync"
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/link"
@@ -28,26 +29,29 @@ type answer struct {
 }
 
 // answers remembers which name an address was given for: the least recently
-// used is forgotten.
+// used is forgotten. It is safe for concurrent use: the engines of a gateway
+// share it, as the answer may come past another one than its connection.
 type answers struct {
+	mu             sync.Mutex
 	limit          int
 	byKey          map[answerKey]*answer
 	oldest, newest *answer
-	evicted        uint64
 }
 
 func newAnswers(limit int) *answers {
 	return &answers{limit: max(limit, 2), byKey: make(map[answerKey]*answer)}
 }
 
-// learn remembers that asker was told that name has address.
-func (a *answers) learn(asker, address link.Address, name string, ttl uint32, now int64) {
+// learn remembers that asker was told that name has address. It returns how
+// many answers were forgotten for it.
+func (a *answers) learn(asker, address link.Address, name string, ttl uint32, now int64) (evicted uint64) {
 	until := believed(ttl, now)
-	a.put(answerKey{asker, address}, name, until)
-	a.put(answerKey{link.Address{}, address}, name, until)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.put(answerKey{asker, address}, name, until) + a.put(answerKey{link.Address{}, address}, name, until)
 }
 
-func (a *answers) put(key answerKey, name string, until int64) {
+func (a *answers) put(key answerKey, name string, until int64) (evicted uint64) {
 	e := a.byKey[key]
 	switch {
 	case e != nil:
@@ -56,17 +60,20 @@ func (a *answers) put(key answerKey, name string, until int64) {
 		e = a.oldest
 		a.unlink(e)
 		delete(a.byKey, e.key)
-		a.evicted++
+		evicted = 1
 	default:
 		e = new(answer)
 	}
 	*e = answer{key: key, name: name, until: until}
 	a.byKey[key] = e
 	a.link(e)
+	return evicted
 }
 
 // name returns the name that client was given address for, or "".
 func (a *answers) name(client, address link.Address, now int64) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, key := range [2]answerKey{{client, address}, {link.Address{}, address}} {
 		if e := a.byKey[key]; e != nil && e.until >= now {
 			if a.newest != e {

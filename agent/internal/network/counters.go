@@ -91,6 +91,9 @@ const (
 	quicVersionUnknown
 	quicCut
 	namesUnusual
+	continuations
+	directionsLeft
+	filterErrors
 	counters
 )
 
@@ -108,6 +111,7 @@ var counterNames = [counters]string{
 	"dns_answers_evicted", "dns_ech_configs", "dns_resolver_designations", "dns_names_evicted", "quic_datagrams", "quic_flows", "quic_connections", "quic_initials", "quic_hellos", "quic_hellos_repeated",
 	"quic_hellos_lost", "quic_hellos_overfull", "quic_retries", "quic_version_negotiations", "quic_packets_unopened", "quic_malformed",
 	"quic_flows_undecrypted", "quic_flows_version_unknown", "quic_flows_cut", "names_unusual",
+	"continuations", "directions_left_to_kernel", "filter_errors",
 }
 
 // blindness lists the counters that say what was not seen, and the reason each

@@ -16,6 +16,7 @@ import (
 // used by one goroutine at a time.
 type engine struct {
 	tally
+	follower
 	limits  Limits
 	walker  link.Walker
 	table   *table
@@ -85,6 +86,7 @@ func (e *engine) frame(f *capture.Frame) {
 	}
 	e.at = f.Time.UnixNano()
 	e.now = max(e.now, e.at)
+	e.source = f.Interface
 	p := &e.packet
 	if outcome := e.walker.Walk(f.Link, f.Data, f.Length, e.now, p); outcome != link.Found {
 		e.tally[outcomeCounters[outcome]]++
@@ -111,6 +113,7 @@ func (e *engine) recover() {
 	}
 	e.tally[panics]++
 	if f := e.current; f != nil && e.table.find(&f.key) == f {
+		e.untrack(f)
 		e.table.remove(f)
 	}
 	e.current = nil
@@ -149,6 +152,7 @@ func (e *engine) tick(now int64) {
 
 // expire closes idle flows, at most as many as given.
 func (e *engine) expire(most int) {
+	e.resumeDue()
 	if e.now < e.due {
 		return
 	}
@@ -160,11 +164,15 @@ func (e *engine) expire(most int) {
 	}
 }
 
-// expireOldest closes the flow at the old end of a queue where it is idle.
+// expireOldest closes the flow at the old end of a queue where it is idle. One
+// whose packets stay in the kernel is not.
 func (e *engine) expireOldest(q int, timeout time.Duration) bool {
 	f := e.table.oldest(q)
 	if f == nil || e.now-f.last <= int64(timeout) {
 		return false
+	}
+	if f.track != nil && e.sync(f) {
+		return true
 	}
 	e.closeGuarded(f, flowsIdle)
 	return true

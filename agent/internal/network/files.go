@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/capture"
@@ -30,10 +29,7 @@ func (s *Sensor) readFiles(ctx context.Context, emit sensor.Emit) {
 			s.set(sensor.Degraded, err.Error())
 		}
 	}
-	s.mu.Lock()
-	s.engine.flush()
-	s.mu.Unlock()
-	s.hand(emit)
+	s.workers[0].do(emit, func(e *engine) { e.flush() })
 }
 
 func (s *Sensor) readFile(ctx context.Context, name string, emit sensor.Emit) error {
@@ -51,10 +47,7 @@ func (s *Sensor) readFile(ctx context.Context, name string, emit sensor.Emit) er
 		if err := reader.Next(&frame); err != nil {
 			return ended(name, err)
 		}
-		s.mu.Lock()
-		s.engine.frame(&frame)
-		s.mu.Unlock()
-		s.hand(emit)
+		s.workers[0].do(emit, func(e *engine) { e.frame(&frame) })
 	}
 	return ctx.Err()
 }
@@ -65,14 +58,4 @@ func ended(name string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("reading capture %s: %w", name, err)
-}
-
-// hand emits what was observed since the last call.
-func (s *Sensor) hand(emit sensor.Emit) {
-	s.mu.Lock()
-	found := slices.Clone(s.engine.take())
-	s.mu.Unlock()
-	for i := range found {
-		emit(found[i])
-	}
 }

@@ -90,6 +90,7 @@ type flow struct {
 	moved    int64         // of the packet at which its place in the queue was last put right
 	held     int           // bytes in buffers
 	bytes    [2]uint64
+	track    *track   // nil where nothing asks for it
 	answer   string   // name that DNS gave to the server's address before the flow began
 	preface  *preface // what came before a ClientHello; nil as long as nothing did
 }

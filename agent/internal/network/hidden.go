@@ -166,7 +166,7 @@ func (e *engine) veilRequest(o *signatures.Observation) {
 func (e *engine) vpn(p *link.Packet) {
 	key, from := keyOf(p)
 	f := e.datagramFlow(key, from)
-	f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+	e.count(f, from, len(p.Payload)+p.Missing)
 	e.veil(f, veilVPN)
 	e.report(f)
 	e.current = nil

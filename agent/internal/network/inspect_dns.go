@@ -257,8 +257,7 @@ func (e *engine) remember(client, address link.Address, name string, ttl uint32)
 		return
 	}
 	e.tally[dnsAnswers]++
-	e.answers.learn(client, address, name, ttl, e.now)
-	e.tally[dnsAnswersEvicted] = e.answers.evicted
+	e.tally[dnsAnswersEvicted] += e.answers.learn(client, address, name, ttl, e.now)
 }
 
 // recentQueries remembers the questions of the last queries, so that the same

@@ -65,7 +65,7 @@ func (e *engine) quic(p *link.Packet) bool {
 	if f != nil && f.quic != nil && f.ignored[from] {
 		e.tally[quicDatagrams]++
 		e.table.touch(f, e.now)
-		f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+		e.count(f, from, len(p.Payload)+p.Missing)
 		return true
 	}
 	packet := &e.quicPacket
@@ -87,7 +87,7 @@ func (e *engine) quic(p *link.Packet) bool {
 	e.current = f
 	e.table.touch(f, e.now)
 	e.tally[quicDatagrams]++
-	f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+	e.count(f, from, len(p.Payload)+p.Missing)
 	for ok && !f.ignored[from] {
 		e.quicPacketOf(f, from, packet, p.Missing > 0)
 		// Zeros are padding: of the datagram, or of one of several that the

@@ -221,6 +221,7 @@ func versionName(v uint16) string {
 func (e *engine) dtls(p *link.Packet) {
 	key, from := keyOf(p)
 	f := e.datagramFlow(key, from)
+	e.count(f, from, len(p.Payload)+p.Missing)
 	for rest := p.Payload; len(rest) > 0 && !f.ignored[from]; {
 		var piece tls.Fragment
 		var ok bool
@@ -288,11 +289,12 @@ const rdpHeader = 64
 func (e *engine) rdp(p *link.Packet) {
 	at := findHello(p.Payload[:min(len(p.Payload), rdpHeader+helloStart)])
 	if at < 0 {
+		e.more(p)
 		return
 	}
 	key, from := keyOf(p)
 	f := e.datagramFlow(key, from)
-	f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+	e.count(f, from, len(p.Payload)+p.Missing)
 	if r := tls.Next(p.Payload[at:], e.scratch, true); r.Status == tls.Hello {
 		e.hello(f, from, r.Body, r.Partial, overStream)
 	}

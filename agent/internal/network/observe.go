@@ -32,7 +32,7 @@ func (e *engine) observation(f *flow, kind signatures.Kind, name []byte, evidenc
 		}
 		o.NameEvidence = evidence
 	}
-	o.Flow = f.describe()
+	o.Flow = e.tell(f)
 	return o
 }
 
@@ -76,7 +76,7 @@ func (e *engine) reportAs(f *flow, attributes map[string]string) {
 	}
 	o := e.newObservation(signatures.KindFlow)
 	o.Name, o.NameEvidence = f.answer, signatures.EvidenceDNSAnswer
-	o.Flow = f.describe()
+	o.Flow = e.tell(f)
 	if attributes == nil && f.hello {
 		attributes = map[string]string{"tls.server_name": "none"}
 	}

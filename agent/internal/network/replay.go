@@ -9,6 +9,7 @@ import (
 	"github.com/gnomon-ai/gnomon/agent/internal/capture"
 	"github.com/gnomon-ai/gnomon/agent/internal/sensor"
 	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/signatures"
 )
 
 // ReplayStats says what one capture file held.
@@ -40,7 +41,14 @@ func DefaultReplayLimits() Limits {
 
 // ReplayWith is Replay within given limits.
 func ReplayWith(ctx context.Context, r io.Reader, name string, limits Limits, emit sensor.Emit) (ReplayStats, error) {
+	return ReplayFollowing(ctx, r, name, limits, nil, emit)
+}
+
+// ReplayFollowing is ReplayWith where follow, unless it is nil, has the bytes
+// of observed connections told to their end, see Sensor.Follow.
+func ReplayFollowing(ctx context.Context, r io.Reader, name string, limits Limits, follow func(signatures.Flow) bool, emit sensor.Emit) (ReplayStats, error) {
 	e := newEngine(limits)
+	e.follow = follow
 	file, err := capture.OpenFile(r)
 	if err == nil {
 		err = e.replay(ctx, file, emit)

@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,36 +28,46 @@ import (
 	"github.com/gnomon-ai/gnomon/signatures"
 )
 
-// How often interfaces are looked for, and a silent interface wakes its reader
-// to age flows; the kernel's counters are read then, and every statsEvery
-// frames.
+// How often interfaces are looked for where the kernel sends no news of them,
+// how long the dust may settle after news, and how often flows are aged.
 const (
 	rescanEvery = 10 * time.Second
-	readTimeout = 500 * time.Millisecond
-	statsEvery  = 4096 // frames
+	settleTime  = 50 * time.Millisecond
+	tickEvery   = time.Second
 )
 
 // Sensor is the network sensor. It implements sensor.Sensor.
 type Sensor struct {
-	config Config
-	log    *slog.Logger
+	config  Config
+	log     *slog.Logger
+	workers []*worker
 
-	mu     sync.Mutex
-	engine *engine
-	since  time.Time
-	state  string
-	reason string
-	opened map[string]bool   // interfaces that are read now
-	failed map[string]string // interfaces that cannot be read, and why
-	kernel capture.Stats     // of interfaces, those that are gone included
-	list   func() ([]net.Interface, error)
+	mu       sync.Mutex
+	since    time.Time
+	state    string
+	reason   string
+	opened   map[int]*opened   // interfaces that are read now, by index
+	failed   map[string]string // interfaces that cannot be read, and why
+	kernel   capture.Stats     // of interfaces, those that are gone included
+	flows    *capture.FlowFilter
+	flowsWhy error // why there is no such filter
+	list     func() ([]net.Interface, error)
+}
+
+// opened is an interface that is read.
+type opened struct {
+	name string
+	mode capture.FilterMode
+	ring bool
+	why  error // why not by better means
+	left int   // readers
 }
 
 // New returns a sensor that has not started.
 func New(config Config, log *slog.Logger) *Sensor {
 	return &Sensor{
-		config: config, log: log, engine: newEngine(config.Limits),
-		state: sensor.Off, reason: "not started", opened: map[string]bool{}, failed: map[string]string{},
+		config: config, log: log, workers: newWorkers(config),
+		state: sensor.Off, reason: "not started", opened: map[int]*opened{}, failed: map[string]string{},
 		list: net.Interfaces,
 	}
 }
@@ -64,12 +75,27 @@ func New(config Config, log *slog.Logger) *Sensor {
 // OnOpen has opened called at the first packet of each connection that this
 // sensor sees begin, so that its owner can be asked for while it lives. opened
 // must not block. Call it before Run.
-func (s *Sensor) OnOpen(opened func(signatures.Flow)) { s.engine.opened = opened }
+func (s *Sensor) OnOpen(opened func(signatures.Flow)) {
+	for _, w := range s.workers {
+		w.engine.opened = opened
+	}
+}
+
+// Follow has the sensor tell, as observations that are Continued, how many
+// bytes connections carried after they were observed: at their end, and once a
+// minute while follow says that they are of interest. follow must not block,
+// and must not call the sensor. Call it before Run.
+func (s *Sensor) Follow(follow func(signatures.Flow) bool) {
+	for _, w := range s.workers {
+		w.engine.follow = follow
+	}
+}
 
 // Name returns "network".
 func (s *Sensor) Name() string { return sensorName }
 
-// Run reads the interfaces until ctx ends.
+// Run reads the interfaces until ctx ends: those of the network namespace of
+// the thread it is called on.
 func (s *Sensor) Run(ctx context.Context, emit sensor.Emit) error {
 	if !s.config.Enabled {
 		s.set(sensor.Off, "switched off in the configuration: set network.enabled")
@@ -81,7 +107,11 @@ func (s *Sensor) Run(ctx context.Context, emit sensor.Emit) error {
 		<-ctx.Done()
 		return nil
 	}
-	if err := capture.CheckLive(); err != nil {
+	err := capture.CheckLive()
+	if err == nil {
+		err = s.openFilter()
+	}
+	if err != nil {
 		u := unavailable(err)
 		s.set(sensor.Off, u.Error())
 		return u
@@ -90,26 +120,53 @@ func (s *Sensor) Run(ctx context.Context, emit sensor.Emit) error {
 	s.since = time.Now()
 	s.mu.Unlock()
 	s.set(sensor.On, "")
-	var readers sync.WaitGroup
-	rescan := time.NewTicker(rescanEvery)
-	defer rescan.Stop()
-	for {
-		s.scan(ctx, emit, &readers)
-		select {
-		case <-ctx.Done():
-			readers.Wait()
-			s.finish(emit)
-			return nil
-		case <-rescan.C:
-		}
+	s.watch(ctx, emit)
+	s.finish(emit)
+	return s.closeFilter()
+}
+
+// openFilter makes the filter that keeps state, where it is wanted. Without
+// it, another one is used unless this very one is asked for.
+func (s *Sensor) openFilter() error {
+	if s.config.Filter != capture.FilterAuto && s.config.Filter != capture.FilterEBPF {
+		return nil
 	}
+	options := capture.FlowOptions{
+		Flows: s.config.Limits.Flows, Up: uint32(s.config.FirstBytesUp), Down: uint32(s.config.FirstBytesDown), SnapLength: s.config.SnapLength,
+	}
+	flows, err := capture.NewFlowFilter(options)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.flowsWhy = err
+		if s.config.Filter == capture.FilterEBPF {
+			return fmt.Errorf("network.filter is ebpf: %w", err)
+		}
+		s.log.Info("connections are filtered without state", "reason", err)
+		return nil
+	}
+	s.flows = flows
+	for _, w := range s.workers {
+		w.engine.kernel, w.engine.counts = flows, w.keepsState
+		w.engine.up, w.engine.down = options.Up, options.Down
+	}
+	return nil
+}
+
+func (s *Sensor) closeFilter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flows == nil {
+		return nil
+	}
+	return s.flows.Close()
 }
 
 func unavailable(err error) *sensor.Unavailable {
 	u := &sensor.Unavailable{Sensor: sensorName, Cause: err}
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		u.Remedy = "grant CAP_NET_RAW: setcap cap_net_raw+ep on the gnomon-agent binary, or AmbientCapabilities=CAP_NET_RAW in its systemd unit"
+		u.Remedy = "grant CAP_NET_RAW: setcap cap_net_raw+ep on the gnomon-agent binary, or AmbientCapabilities=CAP_NET_RAW in its systemd unit; the eBPF filter needs CAP_BPF besides"
 	case errors.Is(err, capture.ErrUnsupported):
 		u.Remedy = "run gnomon-agent replay on a capture file, or an agent on a Linux gateway that sees this host's traffic"
 	default:
@@ -124,151 +181,27 @@ func (s *Sensor) set(state, reason string) {
 	s.state, s.reason = state, reason
 }
 
-// scan starts a reader for each interface that has none.
-func (s *Sensor) scan(ctx context.Context, emit sensor.Emit, readers *sync.WaitGroup) {
-	names, err := s.wanted()
-	if err != nil {
-		s.set(sensor.Degraded, err.Error())
-		return
-	}
-	for _, name := range names {
-		s.mu.Lock()
-		busy := s.opened[name]
-		s.mu.Unlock()
-		if busy {
-			continue
-		}
-		live, err := capture.OpenLive(name, capture.LiveOptions{
-			SnapLength: s.config.SnapLength, Promiscuous: s.config.Promiscuous, ReceiveBuffer: s.config.ReceiveBuffer,
-		})
-		s.note(name, err == nil, err)
-		if err != nil {
-			continue
-		}
-		readers.Go(func() {
-			defer live.Close()
-			s.note(name, false, s.read(ctx, live, emit))
-		})
-	}
-	s.judge(names)
-}
-
-// wanted lists the interfaces that are to be read.
-func (s *Sensor) wanted() ([]string, error) {
-	if len(s.config.Interfaces) > 0 {
-		return s.config.Interfaces, nil
-	}
-	all, err := s.list()
-	if err != nil {
-		return nil, fmt.Errorf("listing network interfaces: %w", err)
-	}
-	var names []string
-	for _, i := range all {
-		if i.Flags&net.FlagUp != 0 {
-			names = append(names, i.Name)
-		}
-	}
-	return names, nil
-}
-
-// note takes down whether an interface is open now, and why not. An error is
-// logged when it is new.
-func (s *Sensor) note(name string, open bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.opened[name] = open
-	switch {
-	case err == nil:
-		delete(s.failed, name)
-	case s.failed[name] != err.Error():
-		s.failed[name] = err.Error()
-		s.log.Warn("interface is not read", "interface", name, "error", err)
-	}
-}
-
-// judge derives the state from the interfaces.
-func (s *Sensor) judge(names []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state, s.reason = sensor.On, ""
-	for name, why := range s.failed {
-		if !slices.Contains(names, name) {
-			delete(s.failed, name) // it is gone, not broken
-			continue
-		}
-		s.state, s.reason = sensor.Degraded, why
-	}
-}
-
-// read takes frames until ctx or the interface ends.
-func (s *Sensor) read(ctx context.Context, live *capture.Live, emit sensor.Emit) error {
-	var frame capture.Frame
-	var found []signatures.Observation
-	var before capture.Stats
-	defer func() { s.count(live, &before) }()
-	for n := 1; ctx.Err() == nil; n++ {
-		err := live.Next(&frame, readTimeout)
-		if err != nil && !errors.Is(err, capture.ErrTimeout) {
-			return err
-		}
-		s.mu.Lock()
-		if err == nil {
-			s.engine.frame(&frame)
-		} else {
-			s.engine.tick(time.Now().UnixNano())
-		}
-		found = append(found[:0], s.engine.take()...)
-		s.mu.Unlock()
-		for i := range found {
-			emit(found[i])
-		}
-		if err != nil || n%statsEvery == 0 {
-			s.count(live, &before)
-		}
-	}
-	return nil
-}
-
-// count adds what the kernel counted since the last time.
-func (s *Sensor) count(live *capture.Live, before *capture.Stats) {
-	now, err := live.Stats()
-	if err != nil {
-		return // the interface is gone; what it counted until then is counted
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kernel.Received += now.Received - before.Received
-	s.kernel.Dropped += now.Dropped - before.Dropped
-	*before = now
-}
-
 // finish reports the connections that are still open.
 func (s *Sensor) finish(emit sensor.Emit) {
-	s.mu.Lock()
-	s.engine.flush()
-	found := slices.Clone(s.engine.take())
-	s.state, s.reason = sensor.Off, "stopped"
-	s.mu.Unlock()
-	for i := range found {
-		emit(found[i])
+	for _, w := range s.workers {
+		w.do(emit, func(e *engine) { e.flush() })
 	}
+	s.set(sensor.Off, "stopped")
 }
 
 // Coverage implements sensor.Sensor.
 func (s *Sensor) Coverage() sensor.Report {
+	r := sensor.Report{Counters: map[string]uint64{}}
+	for _, w := range s.workers {
+		w.mu.Lock()
+		addCounters(r.Counters, w.engine.export())
+		r.Blind = addBlind(r.Blind, w.engine.blindSpots())
+		w.mu.Unlock()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := sensor.Report{State: s.state, Reason: s.reason, Since: s.since, Blind: s.engine.blindSpots(), Counters: s.engine.export()}
-	open := uint64(0)
-	for _, is := range s.opened {
-		if is {
-			open++
-		}
-	}
-	r.Counters["interfaces_open"] = open
-	r.Counters["interfaces_failed"] = uint64(len(s.failed))
-	r.Counters["kernel_received"] = s.kernel.Received
-	r.Counters["kernel_drops"] = s.kernel.Dropped
+	r.State, r.Reason, r.Since = s.state, s.reason, s.since
+	s.reportCapture(&r)
 	if s.kernel.Dropped > 0 {
 		r.Blind = append(r.Blind, finding.Blind{
 			Reason: "kernel_drop", Count: s.kernel.Dropped,
@@ -279,4 +212,39 @@ func (s *Sensor) Coverage() sensor.Report {
 		r.Blind = append(r.Blind, finding.Blind{Reason: "interface", Detail: "interfaces that could not be read", Count: uint64(n)})
 	}
 	return r
+}
+
+// reportCapture says how interfaces are read, and why not better.
+func (s *Sensor) reportCapture(r *sensor.Report) {
+	modes := map[capture.FilterMode]uint64{}
+	rings := uint64(0)
+	var lesser []string
+	var why error
+	for _, o := range s.opened {
+		modes[o.mode]++
+		if o.ring {
+			rings++
+		}
+		if o.why != nil {
+			lesser = append(lesser, o.name)
+			why = o.why
+		}
+	}
+	r.Counters["interfaces_open"] = uint64(len(s.opened))
+	r.Counters["interfaces_failed"] = uint64(len(s.failed))
+	r.Counters["interfaces_ring"] = rings
+	for _, mode := range []capture.FilterMode{capture.FilterEBPF, capture.FilterClassic, capture.FilterNone} {
+		r.Counters["capture_mode_"+string(mode)] = modes[mode]
+	}
+	r.Counters["kernel_received"] = s.kernel.Received
+	r.Counters["kernel_drops"] = s.kernel.Dropped
+	r.Counters["kernel_freezes"] = s.kernel.Frozen
+	if s.flowsWhy != nil {
+		why = s.flowsWhy
+	}
+	if r.State == sensor.On && len(lesser) > 0 {
+		slices.Sort(lesser)
+		r.Reason = fmt.Sprintf("no eBPF filter on %s: more packets cost processor time, and bytes are counted only as far as packets pass: %v",
+			strings.Join(lesser, ", "), why)
+	}
 }

@@ -30,6 +30,11 @@ func TestConfigValidate(t *testing.T) {
 	}
 	f("snap_length", func(c *Config) { c.SnapLength = 10 })
 	f("receive_buffer", func(c *Config) { c.ReceiveBuffer = -1 })
+	f("first_bytes_up", func(c *Config) { c.FirstBytesUp = 100 })
+	f("first_bytes_down", func(c *Config) { c.FirstBytesDown = -1 })
+	f("readers", func(c *Config) { c.Readers = 1000 })
+	f("filter", func(c *Config) { c.Filter = "xdp" })
+	f("ring", func(c *Config) { c.Ring = "yes" })
 	f("limits.flows", func(c *Config) { c.Limits.Flows = 0 })
 	f("limits.buffer_bytes", func(c *Config) { c.Limits.BufferBytes = 0 })
 	f("limits.answers", func(c *Config) { c.Limits.Answers = 0 })

@@ -34,7 +34,7 @@ func (e *engine) tcp(p *link.Packet) {
 	}
 	e.current = f
 	e.table.touch(f, e.now)
-	f.bytes[from] += uint64(len(p.Payload) + p.Missing)
+	e.count(f, from, len(p.Payload)+p.Missing)
 	if len(p.Payload)+p.Missing > 0 {
 		e.table.settle(f)
 		if int(f.client) == 1-from {
@@ -43,6 +43,7 @@ func (e *engine) tcp(p *link.Packet) {
 		if !f.ignored[from] {
 			e.feed(f, from, sequence, p)
 		}
+		e.steer(f)
 	}
 	e.finish(f, from, p.Flags)
 	e.current = nil
@@ -116,6 +117,8 @@ func (e *engine) close(f *flow, why counter) {
 	e.loseDatagrams(f)
 	e.endQUIC(f)
 	e.report(f)
+	e.resume(f, f.last)
+	e.untrack(f)
 	e.table.remove(f)
 }
 

@@ -29,5 +29,7 @@ func (e *engine) udp(p *link.Packet) {
 		e.rdp(p)
 	case opensVPN(p):
 		e.vpn(p)
+	default:
+		e.more(p)
 	}
 }

@@ -101,7 +101,7 @@ func TestComposeServices(t *testing.T) {
 
 func TestComposeRights(t *testing.T) {
 	c := loadCompose(t)
-	for name, want := range map[string][]string{"collector": nil, "agent": {"NET_RAW", "DAC_READ_SEARCH", "SYS_PTRACE"}} {
+	for name, want := range map[string][]string{"collector": nil, "agent": {"NET_RAW", "BPF", "DAC_READ_SEARCH", "SYS_PTRACE"}} {
 		s := c.Services[name]
 		if diff := cmp.Diff(want, s.CapAdd); diff != "" {
 			t.Errorf("%s: capabilities (-want +got):\n%s", name, diff)

@@ -87,11 +87,11 @@ func TestAgentUnit(t *testing.T) {
 	checkService(t, u, baseline())
 	checkService(t, u, map[string]string{
 		"Type": "notify", "User": "gnomon-agent", "MemoryDenyWriteExecute": "yes", "RestrictNamespaces": "yes",
-		"CapabilityBoundingSet":   "CAP_NET_RAW CAP_DAC_READ_SEARCH CAP_SYS_PTRACE",
-		"AmbientCapabilities":     "CAP_NET_RAW CAP_DAC_READ_SEARCH CAP_SYS_PTRACE",
+		"CapabilityBoundingSet":   "CAP_NET_RAW CAP_BPF CAP_DAC_READ_SEARCH CAP_SYS_PTRACE",
+		"AmbientCapabilities":     "CAP_NET_RAW CAP_BPF CAP_DAC_READ_SEARCH CAP_SYS_PTRACE",
 		"RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX AF_NETLINK AF_PACKET",
 		"ProtectHome":             "read-only", "PrivateTmp": "no", "ProtectProc": "default",
-		"SystemCallFilter": "@system-service ~@privileged @resources", "StateDirectory": "gnomon-agent",
+		"SystemCallFilter": "@system-service ~@privileged @resources bpf", "StateDirectory": "gnomon-agent",
 	})
 	users, err := os.ReadFile("systemd/gnomon.sysusers")
 	if err != nil {

@@ -79,6 +79,12 @@ breaking: $(TOOLS)/buf ## hold the contract against the main branch
 generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go ## generate Go from proto/
 	cd proto && PATH="$(TOOLS):$$PATH" buf generate
 
+.PHONY: bench-live
+bench-live: build ## the agent on live traffic between two network namespaces, by kernel filter (needs root and ip)
+	@mkdir -p .build
+	go build -o .build/bench-live ./integration/bench/live
+	.build/bench-live --agent bin/gnomon-agent
+
 .PHONY: dist
 dist: ## release archives for linux, darwin and windows into dist/, with checksums
 	@.ci/dist "$(VERSION)" '$(LDFLAGS)'

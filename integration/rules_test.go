@@ -131,6 +131,10 @@ func rules() map[string]rule {
 		"integration/cmd/demo": {ours: []string{"integration/..."}},
 
 		// Benchmarks run the built binaries, as the peers beside them.
+		"integration/bench/live": {
+			ours:    []string{"integration/daemon", "proto/otlpwire", "signatures", "signatures/catalogue"},
+			foreign: []string{"github.com/quic-go/quic-go"},
+		},
 		"integration/bench/logs":    {foreign: []string{otlp + "/logs", protobuf}},
 		"integration/bench/network": {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
 	}

@@ -82,6 +82,9 @@ type Process struct {
 	Arguments  []string // whole command line, for matching only: it never leaves the host
 	User       string   // account name, or the numeric id where no name is known
 	Container  string   // container id where one is seen
+	Parents    []string // short names of the parent, its parent and so on, where they were asked for
+
+	PodUID, PodNamespace, PodName string // of the Kubernetes pod; the names only where the node tells them
 }
 
 // File is what is known of one file. Facts come from its header alone.

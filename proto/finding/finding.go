@@ -49,7 +49,7 @@ type Finding struct {
 	ParentName  string
 	Container   string
 	// OwnerUnknown is why no user and process are known, "" where they are:
-	// no_socket, no_permission, exited, not_local, unsupported, replay.
+	// no_socket, no_permission, exited, not_local, lost_event, unsupported, replay.
 	OwnerUnknown string
 
 	Protocol      string // tls, quic, dns, http, or "" off the wire

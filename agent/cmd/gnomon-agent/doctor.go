@@ -14,6 +14,7 @@ import (
 
 	"github.com/gnomon-ai/gnomon/agent/internal/export"
 	"github.com/gnomon-ai/gnomon/agent/internal/identity"
+	"github.com/gnomon-ai/gnomon/agent/internal/owner"
 	"github.com/gnomon-ai/gnomon/agent/internal/sensor"
 	"github.com/gnomon-ai/gnomon/agent/internal/spool"
 	"github.com/gnomon-ai/gnomon/signatures"
@@ -103,6 +104,7 @@ func examine(ctx context.Context, path string, p *progress) []check {
 	checks = append(checks, checkState(t.StateDir), checkSpool(t))
 	p.show("trying the sensors")
 	checks = append(checks, checkSensors(ctx, t)...)
+	checks = append(checks, checkOwner(ctx, t))
 	p.show("trying the collector")
 	return append(checks, checkCollector(ctx, t)...)
 }
@@ -203,6 +205,25 @@ func checkSensors(ctx context.Context, t *tree) []check {
 		checks = append(checks, sensorCheck(name, <-report, err))
 	}
 	return append(checks, checkBudget(cpuTime()-cpu, time.Since(began)))
+}
+
+// checkOwner tries how the process behind a connection is found.
+func checkOwner(ctx context.Context, t *tree) check {
+	const name = "attribution"
+	resolver := owner.New(t.Owner, slog.New(slog.DiscardHandler))
+	trial, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- resolver.Run(trial) }()
+	waitOr(ctx, trialTime/4)
+	status := resolver.Status()
+	cancel()
+	if err := errors.Join(<-ended, resolver.Close()); err != nil {
+		return failed(name, err, "see the message; connections are reported without their process")
+	}
+	if status.Reason != "" {
+		return check{name, "limited", "works by " + string(status.Method), status.Reason}
+	}
+	return passed(name, "by %s", status.Method)
 }
 
 func sensorCheck(name string, report sensor.Report, err error) check {

@@ -152,13 +152,26 @@ func (a *agent) sources() []heartbeat.Source {
 		all = append(all, heartbeat.Source{Name: r.sensor.Name(), Coverage: r.coverage})
 	}
 	return append(all,
-		heartbeat.Source{Name: "owner", Coverage: func() sensor.Report {
-			return sensor.Report{State: sensor.On, Since: a.spool.Opened(), Counters: a.owner.Counters()}
-		}},
+		heartbeat.Source{Name: "owner", Coverage: a.ownerCoverage},
 		heartbeat.Source{Name: "pipeline", Coverage: a.pipelineCoverage},
 		heartbeat.Source{Name: "spool", Coverage: a.spool.Coverage},
 		heartbeat.Source{Name: "export", Coverage: func() sensor.Report { return a.export.Coverage() }},
 	)
+}
+
+// ownerCoverage tells how owners are found, and why not better. Only a method
+// that was asked for and is not to be had is a fault.
+func (a *agent) ownerCoverage() sensor.Report {
+	status := a.owner.Status()
+	r := sensor.Report{State: sensor.On, Since: a.spool.Opened(), Counters: a.owner.Counters()}
+	r.Reason = "by " + string(status.Method)
+	if status.Reason != "" {
+		r.Reason += ": " + status.Reason
+	}
+	if status.Unmet {
+		r.State = sensor.Degraded
+	}
+	return r
 }
 
 // pipelineCoverage adds what the outbox had to give up.

@@ -365,7 +365,10 @@ func TestDoctor(t *testing.T) {
 	delete(status, "file sensor") // depends on the system's watches
 	want := map[string]string{
 		"configuration": "ok", "catalogue": "ok", "state": "ok", "spool": "ok", "network sensor": "skipped", "application sensor": "skipped", "log sensor": "skipped",
-		"process sensor": status["process sensor"], "budget": status["budget"], "collector": "ok", "clock": "ok",
+		"process sensor": status["process sensor"], "attribution": status["attribution"], "budget": status["budget"], "collector": "ok", "clock": "ok",
+	}
+	if a := status["attribution"]; a != "ok" && a != "limited" { // by the rights of who tests
+		t.Errorf("attribution is %q", a)
 	}
 	if diff := cmp.Diff(want, status); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

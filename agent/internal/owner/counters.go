@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/process/inspect"
+	"github.com/gnomon-ai/gnomon/agent/internal/sockettrace"
 )
 
 // counters are totals since the start.
@@ -11,7 +12,9 @@ type counters struct {
 	lookups, remembered, hits, hitsServer          atomic.Uint64
 	observed, observeDropped, observeSkipped       atomic.Uint64
 	noSocket, noPermission, exited                 atomic.Uint64
-	notLocal, unsupported                          atomic.Uint64
+	notLocal, unsupported, lostEvent               atomic.Uint64
+	hitsTraced, hitsTranslated, tracedEnded        atomic.Uint64
+	traceErrors, observeNeedless                   atomic.Uint64
 	waits, waitsInVain, evicted, fallbacks, panics atomic.Uint64
 }
 
@@ -28,6 +31,8 @@ func (c *counters) miss(reason Reason) {
 		c.exited.Add(1)
 	case NotLocal:
 		c.notLocal.Add(1)
+	case LostEvent:
+		c.lostEvent.Add(1)
 	case Unsupported:
 		c.unsupported.Add(1)
 	}
@@ -47,6 +52,12 @@ func (r *Resolver) Counters() map[string]uint64 {
 		"owner_miss_exited":          c.exited.Load(),
 		"owner_miss_not_local":       c.notLocal.Load(),
 		"owner_miss_unsupported":     c.unsupported.Load(),
+		"owner_miss_lost_event":      c.lostEvent.Load(),
+		"owner_hits_traced":          c.hitsTraced.Load(),     // of the questions asked anew: answered from the kernel's record
+		"owner_hits_translated":      c.hitsTranslated.Load(), // of owner_hits_traced: behind address translation, as of containers
+		"owner_traced_ended":         c.tracedEnded.Load(),    // of owner_hits_traced: the process had ended by then
+		"owner_trace_errors":         c.traceErrors.Load(),
+		"owner_observe_needless":     c.observeNeedless.Load(), // the kernel records connections by itself
 		"owner_observed":             c.observed.Load(),
 		"owner_observe_dropped":      c.observeDropped.Load(), // the queue was full
 		"owner_observe_skipped":      c.observeSkipped.Load(), // the client is not this host
@@ -57,7 +68,21 @@ func (r *Resolver) Counters() map[string]uint64 {
 		"owner_panics":               c.panics.Load(),
 	}
 	addHolders(all, r.holders.Counts())
+	if trace := r.trace.Load(); trace != nil {
+		addTrace(all, trace.Counts())
+	}
 	return all
+}
+
+func addTrace(all map[string]uint64, t sockettrace.Counts) {
+	all["owner_trace_connects"] = t.Connects
+	all["owner_trace_tcp"] = t.TCP
+	all["owner_trace_udp"] = t.UDP
+	all["owner_trace_unpaired"] = t.Unpaired
+	all["owner_trace_failed"] = t.Failed
+	all["owner_trace_programs"] = t.Programs
+	all["owner_trace_programs_failed"] = t.ProgramsFailed
+	all["owner_trace_overwritten"] = t.Overwritten
 }
 
 func addHolders(all map[string]uint64, h inspect.HolderCounts) {

@@ -14,6 +14,9 @@ type localAddresses struct {
 	mu        sync.Mutex
 	at        time.Time
 	addresses map[netip.Addr]struct{}
+
+	once sync.Once
+	own  uint64
 }
 
 // has reports whether address is one of this host. A list that cannot be read
@@ -44,4 +47,11 @@ func (l *localAddresses) has(address netip.Addr) bool {
 	}
 	_, ok := l.addresses[address]
 	return ok
+}
+
+// namespace is the cookie of the network namespace that the agent is in; 0
+// where the kernel does not tell.
+func (l *localAddresses) namespace() uint64 {
+	l.once.Do(func() { l.own = namespaceCookie() })
+	return l.own
 }

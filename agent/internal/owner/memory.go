@@ -14,7 +14,8 @@ type answer struct {
 	reason  Reason
 	inode   uint32
 	uid     uint32
-	server  bool // the server's end is the one that is ours
+	cookie  uint64 // the kernel's number of the socket, 0 where it is not known
+	server  bool   // the server's end is the one that is ours
 	at      time.Time
 }
 
@@ -81,6 +82,7 @@ func (p *processes) get(reader *inspect.Reader, pid int32) (inspect.Facts, error
 	if err != nil {
 		return inspect.Facts{}, err
 	}
+	facts.Parents = reader.Parents(facts.ParentPID)
 	if facts.Ended {
 		return facts, nil
 	}

@@ -1,17 +1,26 @@
 // Package owner answers which process and user a connection belongs to.
 //
-// It may import signatures and agent/internal/process/inspect. It works in two
-// steps because the answer perishes: Observe takes a connection at its first
-// packet and remembers the owner, Lookup answers when the connection has
-// turned out to matter. A resolver without Run answers too, from what is there
-// at the time of the question.
+// It may import signatures, agent/internal/process/inspect and
+// agent/internal/sockettrace. It has three ways, best first:
 //
-// What it deliberately does not do: it sees one network namespace, so a
-// connection inside a container's own namespace has no socket here; it names
-// one process where several share a socket; it looks no further than the
-// socket's holder, so behind a local proxy the proxy is named. It reads no
-// environment and no socket content, and the command line that it returns is
-// for matching on this host only.
+//   - ebpf: the kernel tells who opens a connection as it happens
+//     (sockettrace), also in containers, also of a process that has ended since.
+//     Observe has nothing to do then, Lookup asks the kernel's record.
+//   - sock_diag: the socket is asked for at the first packet (Observe), then its
+//     holder is looked for in /proc. A process that ends at once is missed.
+//   - proc: as before, with whole tables read through gopsutil. It is the way on
+//     Windows.
+//
+// A connection that the kernel did not record (it is older than the agent, or
+// was accepted by this host) goes to the next way. A resolver without Run
+// answers too, without the first way.
+//
+// What it deliberately does not do: without ebpf it sees one network namespace,
+// so a connection inside a container's own namespace has no socket here; with
+// it, it names the process that opened the connection, not one that the socket
+// was handed to later. It reads no environment and no socket content, and the
+// command line that it returns is for matching on this host only: with ebpf its
+// first two elements.
 package owner
 
 import (
@@ -21,6 +30,7 @@ import (
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/process/inspect"
+	"github.com/gnomon-ai/gnomon/agent/internal/sockettrace"
 	"github.com/gnomon-ai/gnomon/signatures"
 )
 
@@ -41,12 +51,30 @@ const (
 	Exited Reason = "exited"
 	// NotLocal: neither end is an address of this host, as on a gateway.
 	NotLocal Reason = "not_local"
+	// LostEvent: the address is this host's and no socket has this connection,
+	// and the kernel's record of it may have been overwritten by later ones.
+	LostEvent Reason = "lost_event"
 	// Unsupported: this system offers no way that the agent may use.
 	Unsupported Reason = "unsupported"
 )
 
-// Config bounds what attribution may cost.
+// Method is a way to find owners, see the package comment.
+type Method string
+
+// The methods.
+const (
+	Auto     Method = "auto" // the best that the host has
+	EBPF     Method = "ebpf" // as auto, and reported as degraded where it is not to be had
+	SockDiag Method = "sock_diag"
+	Proc     Method = "proc"
+)
+
+// Config says how owners are found and bounds what that may cost.
 type Config struct {
+	Method         Method        `yaml:"method"`          // auto, ebpf, sock_diag or proc
+	CgroupRoot     string        `yaml:"cgroup_root"`     // ebpf: root of the control groups, version 2; "" looks for it
+	Connections    int           `yaml:"connections"`     // ebpf: connections that the kernel remembers, for each of TCP and UDP
+	Programs       int           `yaml:"programs"`        // ebpf: programs that the kernel remembers, about 2 KiB each
 	Remember       int           `yaml:"remember"`        // connections whose owner is remembered
 	RememberFor    time.Duration `yaml:"remember_for"`    // how long
 	Queue          int           `yaml:"queue"`           // connections observed and not yet asked about
@@ -61,7 +89,9 @@ type Config struct {
 
 // DefaultConfig suits an endpoint.
 func DefaultConfig() Config {
+	trace := sockettrace.Default()
 	return Config{
+		Method: Auto, Connections: trace.Connections, Programs: trace.Programs,
 		Remember:       4096,
 		RememberFor:    2 * time.Minute,
 		Queue:          1024,
@@ -76,6 +106,14 @@ func DefaultConfig() Config {
 
 // Validate says which key is wrong and what it should be.
 func (c Config) Validate() error {
+	switch c.Method {
+	case Auto, EBPF, SockDiag, Proc:
+	default:
+		return fmt.Errorf("method: %q is not one of auto, ebpf, sock_diag, proc", c.Method)
+	}
+	if err := c.trace().Validate(); err != nil {
+		return err
+	}
 	switch {
 	case c.Remember < 1 || c.Remember > 1<<20:
 		return fmt.Errorf("remember: %d is outside 1 to 1048576", c.Remember)
@@ -99,6 +137,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("holders.%w", err)
 	}
 	return nil
+}
+
+func (c Config) trace() sockettrace.Config {
+	return sockettrace.Config{CgroupRoot: c.CgroupRoot, Connections: c.Connections, Programs: c.Programs}
 }
 
 // key is a connection from its client's side.

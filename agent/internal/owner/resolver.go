@@ -8,10 +8,13 @@ import (
 	"net/netip"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/process/inspect"
+	"github.com/gnomon-ai/gnomon/agent/internal/sockettrace"
 	"github.com/gnomon-ai/gnomon/signatures"
 )
 
@@ -31,11 +34,17 @@ type Resolver struct {
 	memory   memory
 	facts    processes
 	local    localAddresses
+	pods     *inspect.Pods
+	traced   tracedPrograms
 	counters counters
 
-	mu     sync.Mutex
-	kernel *inspect.Sockets // nil until first used, and where it is refused
-	refuse bool             // the kernel cannot be asked for one connection
+	// trace is nil where the kernel does not record connections.
+	trace atomic.Pointer[sockettrace.Trace]
+
+	mu       sync.Mutex
+	kernel   *inspect.Sockets // nil until first used, and where it is refused
+	refuse   bool             // the kernel cannot be asked for one connection
+	untraced string           // why trace is nil, with what to do about it
 }
 
 // New returns a resolver; config must be valid. It opens nothing yet.
@@ -52,13 +61,19 @@ func New(config Config, log *slog.Logger) *Resolver {
 			known: make(map[key]answer),
 			ring:  make([]key, config.Remember),
 		},
-		facts: processes{max: config.Processes, known: make(map[int32]inspect.Facts)},
-		local: localAddresses{maxAge: config.LocalAddresses},
+		facts:    processes{max: config.Processes, known: make(map[int32]inspect.Facts)},
+		local:    localAddresses{maxAge: config.LocalAddresses},
+		pods:     inspect.NewPods(""),
+		traced:   tracedPrograms{max: config.Processes},
+		refuse:   config.Method == Proc,
+		untraced: "not started",
 	}
 }
 
-// Run works off what Observe was given until ctx ends. It is called once.
+// Run has the kernel record connections, where it may, and works off what
+// Observe was given until ctx ends. It is called once.
 func (r *Resolver) Run(ctx context.Context) error {
+	r.open()
 	for {
 		select {
 		case <-ctx.Done():
@@ -69,14 +84,18 @@ func (r *Resolver) Run(ctx context.Context) error {
 	}
 }
 
-// Close frees the netlink socket. A later Lookup opens it again.
+// Close ends the recording in the kernel and frees the netlink socket, which a
+// later Lookup opens again. Call it after Run.
 func (r *Resolver) Close() error {
+	var err error
+	if trace := r.trace.Swap(nil); trace != nil {
+		err = trace.Close()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.kernel == nil {
-		return nil
+	if r.kernel != nil {
+		err = errors.Join(err, r.kernel.Close())
 	}
-	err := r.kernel.Close()
 	r.kernel = nil
 	return err
 }
@@ -84,8 +103,13 @@ func (r *Resolver) Close() error {
 // Observe asks for the owner of flow to be remembered, best at the first packet
 // from the client: a process that ends right after its request is found only
 // so. It never blocks and needs Run; what does not fit is dropped and counted.
-// A client that is not this host is left out.
+// A client that is not this host is left out, and all where the kernel records
+// connections by itself.
 func (r *Resolver) Observe(flow signatures.Flow) {
+	if r.trace.Load() != nil {
+		r.counters.observeNeedless.Add(1)
+		return
+	}
 	k, ok := keyOf(flow)
 	if !ok || !r.local.has(k.client.Addr()) {
 		r.counters.observeSkipped.Add(1)
@@ -110,6 +134,11 @@ func (r *Resolver) prefetch(k key) {
 // reused reports whether the addresses and ports of k belong to another socket
 // by now than the one that a was found for.
 func (r *Resolver) reused(k key, a answer) bool {
+	if trace := r.trace.Load(); trace != nil && a.cookie != 0 {
+		if record, ok := r.record(trace, k); ok {
+			return record.Cookie != a.cookie
+		}
+	}
 	source, _ := r.source()
 	if source == table(r.snapshot) {
 		return false // the table is no younger than what is remembered
@@ -119,7 +148,13 @@ func (r *Resolver) reused(k key, a answer) bool {
 		near, far = far, near
 	}
 	socket, ok, err := source.Find(k.protocol(), near, far)
-	return err == nil && ok && socket.Inode != 0 && socket.Inode != a.inode
+	if err != nil || !ok {
+		return false
+	}
+	if a.cookie != 0 && socket.Cookie != 0 {
+		return socket.Cookie != a.cookie
+	}
+	return socket.Inode != 0 && socket.Inode != a.inode
 }
 
 // Lookup returns the process and user of flow. The client's end is looked for
@@ -146,7 +181,12 @@ func (r *Resolver) Lookup(flow signatures.Flow) (process signatures.Process, rea
 		r.counters.hitsServer.Add(1)
 	}
 	process = a.process
-	process.Arguments = append([]string(nil), process.Arguments...)
+	process.Arguments = slices.Clone(process.Arguments)
+	process.Parents = slices.Clone(process.Parents)
+	if process.PodUID != "" {
+		pod := r.pods.Find(process.PodUID)
+		process.PodNamespace, process.PodName = pod.Namespace, pod.Name
+	}
 	return process, a.reason
 }
 
@@ -180,6 +220,12 @@ func (r *Resolver) survive() {
 
 // ask finds the owner now; it waits at most wait until a full walk is due.
 func (r *Resolver) ask(k key, wait time.Duration) answer {
+	trace := r.trace.Load()
+	if trace != nil {
+		if a, ok := r.askTrace(trace, k); ok {
+			return a
+		}
+	}
 	socket, ok, err := r.find(k.protocol(), k.client, k.server)
 	ours, server := ok, false
 	if err == nil && !ok {
@@ -200,6 +246,8 @@ func (r *Resolver) ask(k key, wait time.Duration) answer {
 		return answer{reason: NoSocket}
 	case !ok && !ours && !r.local.has(k.server.Addr()):
 		return answer{reason: NotLocal}
+	case !ok && trace != nil && trace.Recycled():
+		return answer{reason: LostEvent}
 	case !ok:
 		return answer{reason: NoSocket}
 	}
@@ -238,7 +286,7 @@ func (r *Resolver) source() (source table, fallback bool) {
 
 // hold finds the process behind a socket and reads its facts.
 func (r *Resolver) hold(socket inspect.Socket, wait time.Duration) answer {
-	a := answer{inode: socket.Inode, uid: socket.UID}
+	a := answer{inode: socket.Inode, uid: socket.UID, cookie: socket.Cookie}
 	if socket.UIDKnown {
 		a.process.User = r.reader.User(socket.UID)
 	}
@@ -269,6 +317,9 @@ func (r *Resolver) hold(socket inspect.Socket, wait time.Duration) answer {
 		return a
 	case err != nil:
 		a.reason = Exited
+		return a
+	case facts.KernelThread:
+		a.reason = Exited // nobody's program has it
 		return a
 	}
 	user := a.process.User

@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -176,6 +177,32 @@ func userName(uid int) string {
 	return strconv.Itoa(uid)
 }
 
+// parentsOf reads the names of the parents of pid from /proc, as ps(1) shows them.
+func parentsOf(t testing.TB, pid int) []string {
+	t.Helper()
+	var names []string
+	for range 4 {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(status), "\nPPid:\t")
+		line, _, _ := strings.Cut(after, "\n")
+		if pid, err = strconv.Atoi(line); err != nil {
+			t.Fatal(err)
+		}
+		if pid <= 1 {
+			break
+		}
+		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, strings.TrimSuffix(string(comm), "\n"))
+	}
+	return names
+}
+
 // nobody is the uid that belongs to no person.
 const nobody = 65534
 
@@ -198,7 +225,7 @@ func TestLookupNamesProcessAndUser(t *testing.T) {
 			want := signatures.Process{
 				PID: int32(p.command.Process.Pid), ParentPID: int32(os.Getpid()),
 				Name: filepath.Base(p.command.Path), Executable: p.command.Path,
-				Arguments: p.command.Args, User: userName(uid),
+				Arguments: p.command.Args, User: userName(uid), Parents: parentsOf(t, p.command.Process.Pid),
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("process (-want +got):\n%s", diff)

@@ -53,12 +53,13 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, ownerUn
 			Kind: string(hit.Evidence), Value: cut(hit.Value), Selector: cut(hit.Selector), Weak: hit.Weak,
 		})
 	}
+	buildProcess(&f, &o.Process)
 	switch {
 	case isNetwork(o.Kind):
 		p.buildNetwork(&f, o)
 	case o.Kind == signatures.KindProcess:
 		if len(o.Ports) > 0 {
-			f.Attributes = map[string]string{"listening_ports": portList(o.Ports)}
+			setAttribute(&f, "listening_ports", portList(o.Ports))
 		}
 	case o.Kind == signatures.KindModelFile:
 		f.User = cut(o.File.Owner)
@@ -76,6 +77,32 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, ownerUn
 		f.Confidence = min(f.Confidence, supportingConfidence)
 	}
 	return f
+}
+
+// buildProcess adds what stands around the process: its parents, its pod.
+func buildProcess(f *finding.Finding, process *signatures.Process) {
+	if len(process.Parents) > 0 {
+		f.ParentName = cut(process.Parents[0])
+		chain := slices.Clone(process.Parents)
+		slices.Reverse(chain)
+		setAttribute(f, "process.parents", cut(strings.Join(chain, " > ")))
+	}
+	// The names are those of the OpenTelemetry conventions
+	// (https://opentelemetry.io/docs/specs/semconv/registry/attributes/k8s/).
+	setAttribute(f, "k8s.pod.uid", process.PodUID)
+	setAttribute(f, "k8s.pod.name", cut(process.PodName))
+	setAttribute(f, "k8s.namespace.name", cut(process.PodNamespace))
+}
+
+// setAttribute sets what is not empty.
+func setAttribute(f *finding.Finding, key, value string) {
+	if value == "" {
+		return
+	}
+	if f.Attributes == nil {
+		f.Attributes = make(map[string]string)
+	}
+	f.Attributes[key] = value
 }
 
 // asset describes the signature's asset.

@@ -141,9 +141,51 @@ func (r *Reader) readAccount(facts *Facts) {
 			facts.User = r.User(facts.UID)
 		}
 	}
-	if n, _, err := readBounded(r.path(facts.PID, "cgroup"), buffer[:]); err == nil {
-		facts.Container = containerID(buffer[:n])
+	place := r.Placement(facts.PID)
+	facts.Container, facts.PodUID = place.Container, place.PodUID
+}
+
+// Placement reads the container and the pod of pid; nothing where it is gone.
+func (r *Reader) Placement(pid int32) Placement {
+	var buffer [4096]byte
+	n, _, err := readBounded(r.path(pid, "cgroup"), buffer[:])
+	if err != nil {
+		return Placement{}
 	}
+	return PlacementOf(buffer[:n])
+}
+
+// maxParents bounds how far Parents looks.
+const maxParents = 4
+
+// Parents returns the kernel's short names of pid, its parent and so on,
+// without the first process, which is everybody's.
+func (r *Reader) Parents(pid int32) []string {
+	var names []string
+	for pid > 1 && len(names) < maxParents {
+		stat, stamp, err := r.stat(pid)
+		if err != nil {
+			break
+		}
+		names = append(names, stamp.Comm)
+		pid = stat.parent
+	}
+	return names
+}
+
+// StartedAt is the wall clock's time of a moment since boot, in steps of
+// 10 milliseconds as the start times of Facts are.
+func (r *Reader) StartedAt(sinceBoot time.Duration) time.Time {
+	boot := r.boot.time()
+	if boot.IsZero() {
+		return time.Time{}
+	}
+	return boot.Add(sinceBoot.Truncate(time.Second / ticksPerSecond))
+}
+
+// Began is when the process of s started, since boot.
+func (s Stamp) Began() time.Duration {
+	return time.Duration(s.Start) * time.Second / ticksPerSecond
 }
 
 func (r *Reader) path(pid int32, file string) string {

@@ -120,6 +120,7 @@ type Socket struct {
 	UIDKnown  bool
 	Listening bool
 	Port      uint16 // local port
+	Cookie    uint64 // the kernel's number of the socket, never given out twice; 0 where it is not told
 }
 
 // Held is what looking for the holder of a socket brought.

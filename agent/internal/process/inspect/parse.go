@@ -200,6 +200,12 @@ func segmentID(segment []byte) []byte {
 	return id
 }
 
+// ProgramName is the name of a program as Facts gives it: the base name of the
+// executable or, where that is hidden, the kernel's short name.
+func ProgramName(executable, comm string, arguments []string) string {
+	return processName(executable, comm, arguments)
+}
+
 // processName is the base name of the executable or, where that is hidden,
 // the kernel's name, completed from the first argument when it was cut there.
 func processName(executable, comm string, arguments []string) string {

@@ -75,6 +75,7 @@ type diagSocket struct {
 	state         uint8
 	local, remote netip.AddrPort
 	uid, inode    uint32
+	cookie        uint64
 }
 
 var errNetlink = errors.New("malformed netlink answer")
@@ -138,6 +139,7 @@ func parseDiag(body []byte) (diagSocket, error) {
 		remote: netip.AddrPortFrom(parseAddress(body[24:40], family), binary.BigEndian.Uint16(body[6:])),
 		uid:    order.Uint32(body[64:]),
 		inode:  order.Uint32(body[68:]),
+		cookie: uint64(order.Uint32(body[44:])) | uint64(order.Uint32(body[48:]))<<32, // low word first (sock_diag_save_cookie)
 	}, nil
 }
 

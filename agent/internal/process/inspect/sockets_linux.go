@@ -137,6 +137,7 @@ func toSocket(found diagSocket, protocol string) Socket {
 		Inode: found.inode, UID: found.uid, UIDKnown: found.inode != 0 || found.uid != 0,
 		Listening: protocol == "tcp" && found.state == tcpListen,
 		Port:      found.local.Port(),
+		Cookie:    found.cookie,
 	}
 }
 

@@ -66,6 +66,10 @@ bench-network: build ## replay beside ndpiReader, tcpdump and packetbeat: CAPTUR
 bench-logs: build ## lines a second of every log format, by the built agent on one core: LINES=2000000
 	go run ./integration/bench/logs --lines "$(LINES)"
 
+.PHONY: bench-attribution
+bench-attribution: build ## which share of short-lived programs the agent names, by each method (needs root)
+	@go run ./integration/bench/attribution
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## golangci-lint and buf lint
 	$(TOOLS)/golangci-lint run ./...

@@ -136,8 +136,10 @@ func rules() map[string]rule {
 			ours:    []string{"integration/daemon", "proto/otlpwire", "signatures", "signatures/catalogue"},
 			foreign: []string{"github.com/quic-go/quic-go"},
 		},
-		"integration/bench/logs":    {foreign: []string{otlp + "/logs", protobuf}},
-		"integration/bench/network": {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
+		"integration/bench/logs":               {foreign: []string{otlp + "/logs", protobuf}},
+		"integration/bench/network":            {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
+		"integration/bench/attribution":        {ours: []string{"integration/...", "proto/finding", "proto/otlpwire"}},
+		"integration/bench/attribution/client": {},
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -69,6 +70,7 @@ func NewServer(address string) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(answer),
 		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // clients that leave early are part of the tests
 		TLSConfig:         &tls.Config{GetCertificate: s.certificate, MinVersion: tls.VersionTLS12},
 	}
 	s.serving.Go(func() { _ = s.http.ServeTLS(listener, "", "") }) // always ends with ErrServerClosed

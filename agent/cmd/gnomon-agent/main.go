@@ -243,8 +243,9 @@ func (a *agent) run(ctx context.Context, ready func(alive func())) error {
 	<-ctx.Done()
 	a.log.Info("stopping")
 	looking.Wait()
-	err := errors.Join(owning.stop(), a.owner.Close(), folding.stop(), beating.stop())
+	err := errors.Join(owning.stop(), folding.stop(), beating.stop())
 	a.heartbeat.Beat()
+	err = errors.Join(err, a.owner.Close())
 	if measuring != nil {
 		err = errors.Join(err, measuring.stop())
 	}

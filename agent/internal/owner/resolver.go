@@ -318,8 +318,8 @@ func (r *Resolver) hold(socket inspect.Socket, wait time.Duration) answer {
 	case err != nil:
 		a.reason = Exited
 		return a
-	case facts.KernelThread:
-		a.reason = Exited // nobody's program has it
+	case facts.KernelThread, facts.Executable == "" && (facts.Ended || facts.Zombie):
+		a.reason = Exited // nobody's program has it, or it went before it could be read
 		return a
 	}
 	user := a.process.User

@@ -186,6 +186,8 @@ func (r *Resolver) lives(record *sockettrace.Record) bool {
 	return err == nil && sameProcess(record, stamp)
 }
 
+// sameProcess tells them apart as finely as /proc does: a number would have to
+// be given out again within the same hundredth of a second.
 func sameProcess(record *sockettrace.Record, stamp inspect.Stamp) bool {
 	if record.Start() != 0 {
 		return stamp.Began() == record.Start().Truncate(clockStep)

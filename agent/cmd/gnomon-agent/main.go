@@ -105,7 +105,7 @@ func assemble(t *tree, set *signatures.Set, log *slog.Logger) (_ *agent, err err
 	}()
 	a.outbox = outbox.New(a.spool, version, log)
 	a.pipeline, err = pipeline.New(t.Fold, pipeline.Deps{
-		Set: set, Sink: a.outbox.Findings, Log: log, Owner: a.ownerOf,
+		Set: set, Sink: a.outbox.Findings, Log: log, Owner: a.ownerOf, Server: a.owner.LookupServer,
 		Agent:      pipeline.Agent{ID: id.AgentID, HostName: id.HostName, HostID: id.HostID, OS: id.OS, Channel: t.Channel},
 		Checkpoint: checkpointOf(a.sensors, t.Log.Checkpoint),
 	})

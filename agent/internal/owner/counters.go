@@ -14,7 +14,7 @@ type counters struct {
 	noSocket, noPermission, exited                 atomic.Uint64
 	notLocal, unsupported, lostEvent               atomic.Uint64
 	hitsTraced, hitsTranslated, tracedEnded        atomic.Uint64
-	traceErrors, observeNeedless                   atomic.Uint64
+	traceErrors, observeNeedless, servers          atomic.Uint64
 	waits, waitsInVain, evicted, fallbacks, panics atomic.Uint64
 }
 
@@ -56,6 +56,7 @@ func (r *Resolver) Counters() map[string]uint64 {
 		"owner_hits_traced":          c.hitsTraced.Load(),     // of the questions asked anew: answered from the kernel's record
 		"owner_hits_translated":      c.hitsTranslated.Load(), // of owner_hits_traced: behind address translation, as of containers
 		"owner_traced_ended":         c.tracedEnded.Load(),    // of owner_hits_traced: the process had ended by then
+		"owner_servers":              c.servers.Load(),        // programs of this host that connections led to
 		"owner_trace_errors":         c.traceErrors.Load(),
 		"owner_observe_needless":     c.observeNeedless.Load(), // the kernel records connections by itself
 		"owner_observed":             c.observed.Load(),

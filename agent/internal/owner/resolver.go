@@ -125,10 +125,25 @@ func (r *Resolver) Observe(flow signatures.Flow) {
 
 func (r *Resolver) prefetch(k key) {
 	defer r.survive()
-	if a, ok := r.memory.get(k, time.Now()); ok && a.reason == "" && !r.reused(k, a) {
+	if a, ok := r.memory.get(k, time.Now()); ok && a.reason == "" && r.confirmed(k, a) {
 		return
 	}
 	r.remember(k, r.ask(k, 0))
+}
+
+// confirmed reports whether the socket that a was found for is still there, as
+// when a SYN is sent again. Else the connection is a new one under the same
+// ports, and what is remembered is of somebody else.
+func (r *Resolver) confirmed(k key, a answer) bool {
+	source, _ := r.source()
+	socket, ok, err := source.Find(k.protocol(), k.client, k.server)
+	if err != nil || !ok {
+		return false
+	}
+	if a.cookie != 0 && socket.Cookie != 0 {
+		return socket.Cookie == a.cookie
+	}
+	return socket.Inode == a.inode
 }
 
 // reused reports whether the addresses and ports of k belong to another socket

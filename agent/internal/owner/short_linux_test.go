@@ -69,7 +69,11 @@ func (p *tap) packet(data []byte, seen map[netip.AddrPort]bool) {
 	if len(data) < 40 || data[0]>>4 != 4 || data[9] != 6 {
 		return
 	}
-	tcp := data[int(data[0]&15)*4 : binary.BigEndian.Uint16(data[2:])]
+	end := int(binary.BigEndian.Uint16(data[2:]))
+	if end > len(data) || end < int(data[0]&15)*4 {
+		return // somebody else's, longer than the buffer
+	}
+	tcp := data[int(data[0]&15)*4 : end]
 	if len(tcp) < 20 || binary.BigEndian.Uint16(tcp[2:]) != p.port {
 		return
 	}

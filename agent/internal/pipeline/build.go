@@ -35,12 +35,12 @@ func isNetwork(k signatures.Kind) bool {
 }
 
 // build makes the finding of one match, without its counts, window and id.
-func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, ownerUnknown string) finding.Finding {
+func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, whose attribution) finding.Finding {
 	agent := &p.deps.Agent
 	f := finding.Finding{
 		AgentID: agent.ID, HostName: agent.HostName, HostID: agent.HostID, OS: agent.OS, Channel: agent.Channel,
 		Sensor: o.Sensor, Catalogue: p.catalogue, Confidence: m.Confidence,
-		Asset: asset(m), OwnerUnknown: ownerUnknown,
+		Asset: asset(m), OwnerUnknown: whose.unknown,
 		User: cut(o.Process.User), ProcessName: cut(o.Process.Name), ProcessPath: o.Process.Executable,
 		Container: cut(o.Process.Container), Count: o.Count,
 	}
@@ -57,6 +57,8 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, ownerUn
 	switch {
 	case isNetwork(o.Kind):
 		p.buildNetwork(&f, o)
+		setAttribute(&f, attributeProxy, cut(whose.via))
+		setAttribute(&f, attributeClients, cut(whose.clients))
 	case o.Kind == signatures.KindProcess:
 		if len(o.Ports) > 0 {
 			setAttribute(&f, "listening_ports", portList(o.Ports))

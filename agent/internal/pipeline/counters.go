@@ -20,6 +20,10 @@ type counters struct {
 
 	ownerKnown, ownerNoSocket, ownerNoPermission, ownerExited atomic.Uint64
 	ownerNotLocal, ownerUnsupported, ownerReplay, ownerOther  atomic.Uint64
+	ownerLostEvent                                            atomic.Uint64
+
+	proxied atomic.Uint64 // observations of a program that asks a program of this host for a service
+	proxies atomic.Uint64 // times that a finding of a program that connects for others was given whom for
 
 	continued          atomic.Uint64 // continuations of connections that are followed
 	continuedUnmatched atomic.Uint64 // continuations of others
@@ -74,6 +78,8 @@ func (c *counters) owner(reason string) {
 		c.ownerExited.Add(1)
 	case "not_local":
 		c.ownerNotLocal.Add(1)
+	case "lost_event":
+		c.ownerLostEvent.Add(1)
 	case "unsupported":
 		c.ownerUnsupported.Add(1)
 	case "replay":
@@ -103,6 +109,7 @@ func (p *Pipeline) Counters() map[string]uint64 {
 		"owner_no_permission":  c.ownerNoPermission.Load(),
 		"owner_exited":         c.ownerExited.Load(),
 		"owner_not_local":      c.ownerNotLocal.Load(),
+		"owner_lost_event":     c.ownerLostEvent.Load(),
 		"owner_unsupported":    c.ownerUnsupported.Load(),
 		"owner_replay":         c.ownerReplay.Load(),
 		"owner_other":          c.ownerOther.Load(),
@@ -110,7 +117,8 @@ func (p *Pipeline) Counters() map[string]uint64 {
 		"continued_unmatched":  c.continuedUnmatched.Load(),
 		"followed":             uint64(following),
 		"followed_evicted":     c.followedEvicted.Load(),
-		"folds_open":           uint64(open), "folds_closing": uint64(closing),
+		"via_local_proxy":      c.proxied.Load(), "by_local_proxy": c.proxies.Load(),
+		"folds_open": uint64(open), "folds_closing": uint64(closing),
 		"findings": c.findings.Load(), "finals_unneeded": c.finalsUnneeded.Load(),
 		"checkpoints":   c.checkpoints.Load(),
 		"early_flushes": c.earlyFlushes.Load(), "clock_jumps": c.clockJumps.Load(),

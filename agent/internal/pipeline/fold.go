@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ func (f *fold) snapshot() finding.Finding {
 	s := f.Finding
 	s.Revision++
 	s.Evidence = slices.Clone(f.Evidence)
+	s.Attributes = maps.Clone(f.Attributes)
 	return s
 }
 
@@ -53,6 +55,13 @@ func (f *fold) merge(s *finding.Finding) {
 	f.Confidence = max(f.Confidence, s.Confidence)
 	if s.PeerAddress != "" {
 		f.PeerAddress, f.PeerPort = s.PeerAddress, s.PeerPort
+	}
+	for key, value := range s.Attributes {
+		if f.Attributes[key] == "" {
+			setAttribute(&f.Finding, key, value)
+		} else if key == attributeClients {
+			f.Attributes[key] = joinNames(f.Attributes[key], value)
+		}
 	}
 	for _, e := range s.Evidence {
 		if len(f.Evidence) < maxEvidence && !slices.Contains(f.Evidence, e) {

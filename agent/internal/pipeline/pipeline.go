@@ -67,9 +67,13 @@ type Deps struct {
 	// Owner may be nil; OwnerUnknown is then the reason that findings give.
 	Owner        Owner
 	OwnerUnknown string
-	Sink         Sink
-	Log          *slog.Logger
-	Checkpoint   *Checkpoint // nil where no sensor reads again what was not stored
+	// Server answers which program of this host a connection leads to, "not
+	// ok" for one that leads elsewhere. It may be nil: proxies are then not
+	// told.
+	Server     func(signatures.Flow) (process signatures.Process, ok bool)
+	Sink       Sink
+	Log        *slog.Logger
+	Checkpoint *Checkpoint // nil where no sensor reads again what was not stored
 }
 
 // Agent is what every finding says of the agent and its host.
@@ -85,6 +89,7 @@ type Pipeline struct {
 	clock     clock
 	rooms     sync.Pool // of *[signatures.MaxMatches]signatures.Match
 	counters  counters
+	proxies   proxies
 	started   time.Time
 
 	flushing sync.Mutex // one flush at a time
@@ -138,10 +143,10 @@ func (p *Pipeline) Emit(o signatures.Observation) {
 	if len(matches) == 0 {
 		return
 	}
-	reason := p.attribute(&o)
+	whose := p.attribute(&o)
 	folded := make([]*fold, 0, len(matches))
 	for i := range matches {
-		folded = append(folded, p.fold(p.build(&o, &matches[i], reason), o.Time))
+		folded = append(folded, p.fold(p.build(&o, &matches[i], whose), o.Time))
 	}
 	p.follow(&o, folded)
 	if p.config.Offline {
@@ -169,21 +174,32 @@ func (p *Pipeline) match(o *signatures.Observation, room *[signatures.MaxMatches
 	return matches
 }
 
+// attribution is what was found out about whose a connection is, beside the
+// process in the observation.
+type attribution struct {
+	unknown string // why the process is not known, "" where it is
+	via     string // the local proxy that was asked
+	clients string // the programs that asked this one, which is a proxy
+}
+
 // attribute fills in the process of a matched network observation, or of the
 // application that spoke over a connection.
-func (p *Pipeline) attribute(o *signatures.Observation) (reason string) {
+func (p *Pipeline) attribute(o *signatures.Observation) (whose attribution) {
 	if !isNetwork(o.Kind) && (o.Kind != signatures.KindApplication || !o.Flow.Client.IsValid()) {
-		return ""
+		return attribution{}
 	}
 	if o.Remote {
-		reason = "not_local" // and nobody is asked
+		whose.unknown = "not_local" // and nobody is asked
 	} else if p.deps.Owner == nil {
-		reason = p.deps.OwnerUnknown
+		whose.unknown = p.deps.OwnerUnknown
 	} else {
-		o.Process, reason = p.deps.Owner(o.Flow)
+		o.Process, whose.unknown = p.deps.Owner(o.Flow)
 	}
-	p.counters.owner(reason)
-	return reason
+	p.counters.owner(whose.unknown)
+	if p.deps.Server != nil && !o.Remote && isNetwork(o.Kind) {
+		p.proxy(o, &whose)
+	}
+	return whose
 }
 
 // fold adds one sighting to the fold of its fingerprint.

@@ -253,7 +253,7 @@ func TestEmit_rolesThatAreNoUse(t *testing.T) {
 }
 
 func TestEmit_countsEveryKindAndOwnerReason(t *testing.T) {
-	reasons := []string{"", "no_socket", "no_permission", "exited", "not_local", "unsupported", "replay", "odd"}
+	reasons := []string{"", "no_socket", "no_permission", "exited", "not_local", "unsupported", "replay", "lost_event", "odd"}
 	var next int
 	b := newBench(t, func(_ *Config, d *Deps) {
 		d.Owner = func(signatures.Flow) (signatures.Process, string) {
@@ -271,10 +271,10 @@ func TestEmit_countsEveryKindAndOwnerReason(t *testing.T) {
 		b.Emit(signatures.Observation{Kind: kind})
 	}
 	b.counter(t, map[string]uint64{
-		"observations_tls": 8, "observations_quic": 1, "observations_dns": 1, "observations_http": 1, "observations_flow": 1,
+		"observations_tls": 9, "observations_quic": 1, "observations_dns": 1, "observations_http": 1, "observations_flow": 1,
 		"observations_process": 1, "observations_file": 1, "observations_model_file": 1, "observations_other": 1,
 		"owner_known": 1, "owner_no_socket": 1, "owner_no_permission": 1, "owner_exited": 1, "owner_not_local": 1,
-		"owner_unsupported": 1, "owner_replay": 1, "owner_other": 1, "unmatched": 8, "matches": 8,
+		"owner_unsupported": 1, "owner_replay": 1, "owner_lost_event": 1, "owner_other": 1, "unmatched": 8, "matches": 9,
 	})
 	b.mustFlush(t)
 	unknown := map[string]bool{}

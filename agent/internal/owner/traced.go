@@ -2,6 +2,7 @@ package owner
 
 import (
 	"errors"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ func (r *Resolver) open() {
 		return
 	}
 	r.trace.Store(trace)
+	debug.FreeOSMemory() // reading the kernel's layout took some megabytes, once
 }
 
 // Status is how owners are found.

@@ -102,6 +102,16 @@ func TestAgentUnit(t *testing.T) {
 	}
 }
 
+// The drop-in adds what attribution by the kernel needs, and nothing else.
+func TestAgentDropIn(t *testing.T) {
+	u := parseUnit(t, "systemd/gnomon-agent.d/ebpf.conf")
+	const rights = "CAP_BPF CAP_PERFMON CAP_NET_ADMIN"
+	checkService(t, u, map[string]string{"CapabilityBoundingSet": rights, "AmbientCapabilities": rights, "SystemCallFilter": "bpf"})
+	if len(u) != 3 {
+		t.Errorf("it sets %v", u)
+	}
+}
+
 func TestCollectorUnit(t *testing.T) {
 	u := parseUnit(t, "systemd/gnomon-collector.service")
 	checkService(t, u, baseline())
@@ -152,6 +162,7 @@ func TestRelaxationsNameTheirReason(t *testing.T) {
 		}
 	}
 	f("systemd/gnomon-agent.service", "CapabilityBoundingSet", "RestrictAddressFamilies", "ProtectHome", "PrivateTmp", "ProtectProc")
+	f("systemd/gnomon-agent.d/ebpf.conf", "CapabilityBoundingSet", "SystemCallFilter")
 	f("systemd/gnomon-collector.service", "RestrictAddressFamilies", "RestrictNamespaces", "MemoryDenyWriteExecute")
 }
 

@@ -185,11 +185,11 @@ func (c *code) who(o *offsets) {
 	c.add(asm.FnKtimeGetBootNs.Call(), asm.StoreMem(asm.RFP, stackConn+connAt, asm.R0, asm.DWord))
 	c.add(asm.FnGetCurrentPidTgid.Call(), asm.RSh.Imm(asm.R0, 32), asm.StoreMem(asm.RFP, stackConn+connPID, asm.R0, asm.Word))
 	c.add(asm.FnGetCurrentUidGid.Call(), asm.StoreMem(asm.RFP, stackConn+connUID, asm.R0, asm.Word))
-	c.stack(asm.R1, stackConn+connComm)
-	c.add(asm.Mov.Imm(asm.R2, commBytes), asm.FnGetCurrentComm.Call())
 	if o == nil {
 		return
 	}
+	c.stack(asm.R1, stackConn+connComm)
+	c.add(asm.Mov.Imm(asm.R2, commBytes), asm.FnGetCurrentComm.Call()) // with CAP_PERFMON alone in some kernels
 	c.add(asm.FnGetCurrentTask.Call(), asm.Mov.Reg(asm.R7, asm.R0))
 	c.read(asm.R7, asm.R7, o.leader, asm.DWord, stackRead)
 	c.read(asm.R1, asm.R7, o.start, asm.DWord, stackRead)

@@ -245,7 +245,6 @@ func (a *agent) run(ctx context.Context, ready func(alive func())) error {
 	looking.Wait()
 	err := errors.Join(owning.stop(), folding.stop(), beating.stop())
 	a.heartbeat.Beat()
-	err = errors.Join(err, a.owner.Close())
 	if measuring != nil {
 		err = errors.Join(err, measuring.stop())
 	}
@@ -254,7 +253,7 @@ func (a *agent) run(ctx context.Context, ready func(alive func())) error {
 	for _, p := range a.posters {
 		p.Close()
 	}
-	return errors.Join(err, a.spool.Close())
+	return errors.Join(err, a.owner.Close(), a.spool.Close())
 }
 
 // drain sends what is left, as far as it goes.

@@ -39,6 +39,16 @@ func (m *memory) get(k key, now time.Time) (answer, bool) {
 	return a, true
 }
 
+// forget drops what is known of k.
+func (m *memory) forget(k key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a, ok := m.known[k]; ok {
+		a.at = time.Time{} // too old; its place in the ring stays
+		m.known[k] = a
+	}
+}
+
 // put stores a and reports whether a younger than its limit had to go for it.
 func (m *memory) put(k key, a answer) (evicted bool) {
 	m.mu.Lock()

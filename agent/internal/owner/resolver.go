@@ -115,6 +115,7 @@ func (r *Resolver) Observe(flow signatures.Flow) {
 		r.counters.observeSkipped.Add(1)
 		return
 	}
+	r.memory.forget(k) // a new connection: the ports may have been somebody else's
 	select {
 	case r.queue <- k:
 		r.counters.observed.Add(1)
@@ -333,7 +334,7 @@ func (r *Resolver) hold(socket inspect.Socket, wait time.Duration) answer {
 	case err != nil:
 		a.reason = Exited
 		return a
-	case facts.KernelThread, facts.Executable == "" && (facts.Ended || facts.Zombie):
+	case facts.KernelThread, facts.Executable == "" && !facts.ExecutableBlind && runtime.GOOS == "linux":
 		a.reason = Exited // nobody's program has it, or it went before it could be read
 		return a
 	}

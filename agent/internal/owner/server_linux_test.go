@@ -71,4 +71,10 @@ func TestObserveForgetsTheEarlierOwner(t *testing.T) {
 	if later := r.memory.known[k]; later.reason != NoSocket || later.process.PID != 0 {
 		t.Errorf("%+v: the earlier owner is kept", later)
 	}
+	// Also where the question comes before the queue was worked off.
+	r.remember(k, first)
+	r.Observe(signatures.Flow{Protocol: "tcp", Client: k.client, Server: k.server})
+	if got, reason := r.Lookup(signatures.Flow{Protocol: "tcp", Client: k.client, Server: k.server}); reason != NoSocket || got.PID != 0 {
+		t.Errorf("pid %d, reason %q: the earlier owner is told", got.PID, reason)
+	}
 }

@@ -15,9 +15,9 @@ func (p *Pipeline) Find(o signatures.Observation) (found []finding.Finding) {
 	if len(matches) == 0 {
 		return nil
 	}
-	reason := p.attribute(&o)
+	whose := p.attribute(&o)
 	for i := range matches {
-		found = append(found, p.build(&o, &matches[i], reason))
+		found = append(found, p.build(&o, &matches[i], whose))
 	}
 	return found
 }

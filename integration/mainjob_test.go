@@ -57,7 +57,7 @@ heartbeat: {interval: 2s}
 		return true, nil
 	}, agent)
 
-	connect := clients(t)
+	connect := connections(t)
 	connect()
 	lookUp(t, "api.cohere.com")
 	dropModel(t, watched)
@@ -138,9 +138,9 @@ func (w wantVerdict) missing(rows []map[string]any, person string) string {
 	return fmt.Sprintf("%s should be %s %s by %s: %s", w.asset, w.verdict, w.reason, w.process, seen)
 }
 
-// clients returns a function that makes real TLS connections under catalogue
+// connections returns a function that makes real TLS connections under catalogue
 // names: crypto/tls with and without a post-quantum key share, and curl.
-func clients(t *testing.T) func() {
+func connections(t *testing.T) func() {
 	t.Helper()
 	server, err := traffic.NewServer("127.0.0.1:0")
 	if err != nil {

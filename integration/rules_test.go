@@ -126,9 +126,10 @@ func rules() map[string]rule {
 		// Outside: what is told by the built binaries.
 		"deploy":               {},
 		"integration":          {},
+		"integration/clients":  {},
 		"integration/daemon":   {},
 		"integration/fixture":  {},
-		"integration/traffic":  {foreign: []string{"github.com/google/gopacket", "golang.org/x/net/dns/dnsmessage"}},
+		"integration/traffic":  {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go", "golang.org/x/net/dns/dnsmessage"}},
 		"integration/cmd/demo": {ours: []string{"integration/..."}},
 
 		// Benchmarks run the built binaries, as the peers beside them.

@@ -4,17 +4,19 @@
 // as a capture file, so that no rights and no network are needed.
 //
 // It is used by the demo and by the tests from outside. It imports the
-// standard library, the capture file writer of gopacket, and x/net's DNS
-// messages; it never contacts anything but loopback.
+// standard library, quic-go, the capture file writer of gopacket, and x/net's
+// DNS messages; it never contacts anything but loopback.
 package traffic
 
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +26,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 )
 
 // Server is a TLS server on loopback that answers for every name.
@@ -35,6 +39,7 @@ type Server struct {
 
 	listener net.Listener
 	http     *http.Server
+	http3    *http3.Server // nil until ServeHTTP3
 	key      *ecdsa.PrivateKey
 	parent   *x509.Certificate
 	serving  sync.WaitGroup
@@ -89,11 +94,42 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 // Close ends the server.
 func (s *Server) Close() error {
 	err := s.http.Close()
+	if s.http3 != nil {
+		err = errors.Join(err, s.http3.Close())
+	}
 	s.serving.Wait()
 	if err != nil {
 		return fmt.Errorf("closing the server: %w", err)
 	}
 	return nil
+}
+
+// ServeHTTP3 also answers HTTP/3, on the same port over UDP.
+func (s *Server) ServeHTTP3() error {
+	socket, err := net.ListenPacket("udp", s.Address())
+	if err != nil {
+		return fmt.Errorf("listening for QUIC: %w", err)
+	}
+	s.http3 = &http3.Server{
+		Handler:   http.HandlerFunc(answer),
+		TLSConfig: http3.ConfigureTLSConfig(&tls.Config{GetCertificate: s.certificate, MinVersion: tls.VersionTLS13}),
+	}
+	s.serving.Go(func() {
+		_ = s.http3.Serve(socket) // always ends with ErrServerClosed
+		_ = socket.Close()        // the server leaves it open
+	})
+	return nil
+}
+
+// KeyHash is the SHA-256 hash of the public key of every certificate that the
+// server shows, in base64: browsers can be told to trust it.
+func (s *Server) KeyHash() (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(s.key.Public())
+	if err != nil {
+		return "", fmt.Errorf("encoding the public key: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	return base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gnomon-ai/gnomon/integration/clients"
+	"github.com/gnomon-ai/gnomon/integration/daemon"
 	"github.com/gnomon-ai/gnomon/integration/traffic"
 )
 
@@ -59,19 +61,28 @@ func TestRealClients(t *testing.T) {
 		}
 		t.Logf("%s: %d names in %.1f s", client.Name, len(names), time.Since(start).Seconds())
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	missing := map[string][]string{}
+	err = daemon.Until(ctx, "every name", func() (bool, error) {
+		rows, err := c.rows("findings", "--sensor", "network", "--limit", "10000")
+		if err != nil {
+			return false, err
+		}
+		done := true
+		for _, client := range list {
+			missing[client.Name] = unnamed(rows, client, names)
+			done = done && len(missing[client.Name]) == 0
+		}
+		return done, nil
+	}, agent)
 	for _, client := range list {
-		var missing []string
-		c.await(client.Name, 30*time.Second, func() (bool, error) {
-			rows, err := c.rows("findings", "--sensor", "network", "--limit", "10000")
-			if err != nil {
-				return false, err
-			}
-			missing = unnamed(rows, client, names)
-			if len(missing) > 0 {
-				return false, fmt.Errorf("%d of %d names: %s", len(names)-len(missing), len(names), strings.Join(missing, "; "))
-			}
-			return true, nil
-		}, agent)
+		if left := missing[client.Name]; err != nil && len(left) > 0 {
+			t.Errorf("%s: %d of %d names: %s", client.Name, len(names)-len(left), len(names), strings.Join(left, "; "))
+		}
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

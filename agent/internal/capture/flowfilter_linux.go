@@ -17,7 +17,8 @@ import (
 // packet may pass several (a veth pair, a bridge). It is safe for concurrent
 // use.
 //
-// It passes SYN, FIN and RST, TCP payload up to the limit of its end, the first
+// It passes SYN, FIN and RST, TCP payload up to the limit of its end, all of an
+// end that starts with an HTTP request until Limit says otherwise, the first
 // datagrams of each end of a UDP flow, and of UDP and the rest what Filter
 // passes. Bytes inside tunnels and fragments
 // are not counted.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -199,6 +200,43 @@ func TestFlowFilterTakesNewLimits(t *testing.T) {
 		open() // again
 		if !passes(0) || !passes(1) || !passes(1) || passes(1) {
 			t.Errorf("%v: a new connection does not start anew", e)
+		}
+	}
+}
+
+// TestFlowFilterKeepsHTTPOpen holds that an end which starts with a request
+// passes beyond its limit before user space says a word, and until it says no.
+func TestFlowFilterKeepsHTTPOpen(t *testing.T) {
+	f := newFlowFilter(t, 1024)
+	o := FilterOptions{RawIP: true}
+	for _, e := range pairs() {
+		for _, start := range append(httpStarts(), "GETX", "HTTP", "\x16\x03\x01\x00") {
+			f.runs(t, o, e.packet(0, wire.SYN, nil))
+			first := append([]byte(start), make([]byte, 996)...)
+			passed := 0
+			for i := range 20 {
+				payload := make([]byte, 1000)
+				if i == 0 {
+					payload = first
+				}
+				if f.runs(t, o, e.packet(0, wire.ACK, payload)) {
+					passed++
+				}
+			}
+			want := testUp / 1000
+			if slices.Contains(httpStarts(), start) {
+				want = 20
+			}
+			if passed != want {
+				t.Errorf("%v: %d segments of %q pass, want %d", e, passed, start, want)
+			}
+			key, _ := keyOf(wire.ProtoTCP, e.client, e.server)
+			if err := f.Limit(key, [2]uint32{}); err != nil {
+				t.Fatal(err)
+			}
+			if f.runs(t, o, e.packet(0, wire.ACK, first)) {
+				t.Errorf("%v: %q cannot be shut", e, start)
+			}
 		}
 	}
 }

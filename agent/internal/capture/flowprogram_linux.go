@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"encoding/binary"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 )
@@ -18,6 +20,7 @@ const (
 	stackKey    = -40 // FlowKey
 	stackHeader = -80
 	stackValue  = -120 // FlowCounts
+	stackBody   = -128 // offset of the TCP payload
 )
 
 // Offsets in FlowKey and FlowCounts, and of fields of struct __sk_buff
@@ -345,6 +348,8 @@ func (p *program) tcp() {
 		asm.RSh.Imm(asm.R1, 2),
 		asm.Sub.Reg(regLength, regAt),
 		asm.Sub.Reg(regLength, asm.R1),
+		asm.Add.Reg(asm.R1, regAt),
+		asm.StoreMem(asm.R10, stackBody, asm.R1, asm.DWord),
 		asm.JSGT.Imm(regLength, 0, "tcp.known"),
 		asm.Mov.Imm(regLength, 0),
 		asm.JSet.Imm(regFlags, flagSYN|flagFIN|flagRST, "tcp.known"),
@@ -401,6 +406,35 @@ func (p *program) syn() {
 	)
 }
 
+// requests opens an end for good whose first payload starts like an HTTP
+// request: by the time that user space says so, many more may have come.
+func (p *program) requests() {
+	p.add(
+		asm.Mov.Reg(asm.R1, regContext),
+		asm.LoadMem(asm.R2, asm.R10, stackBody, asm.DWord),
+		asm.Mov.Reg(asm.R3, asm.R10),
+		asm.Add.Imm(asm.R3, stackHeader),
+		asm.Mov.Imm(asm.R4, 4),
+		asm.FnSkbLoadBytes.Call(),
+		asm.JNE.Imm(asm.R0, 0, "limit.ask"),
+		asm.LoadMem(asm.R1, asm.R10, stackHeader, asm.Word),
+		asm.HostTo(asm.BE, asm.R1, asm.Word),
+	)
+	for _, method := range httpStarts() {
+		p.add(asm.JEq.Imm(asm.R1, int32(binary.BigEndian.Uint32([]byte(method))), "limit.request"))
+	}
+	p.goTo("limit.ask")
+	p.mark("limit.request")
+	p.add(asm.StoreImm(regFlags, valueLimit, PassAll, asm.Word))
+	p.goTo("accept")
+}
+
+// httpStarts lists the first four bytes of requests with the methods of RFC
+// 9110 and RFC 5789, and of HTTP/2's preface (RFC 9113).
+func httpStarts() []string {
+	return []string{"GET ", "POST", "PUT ", "HEAD", "OPTI", "DELE", "PATC", "CONN", "TRAC", "PRI "}
+}
+
 // limit lets the payload of an end pass up to its limit. User space may have
 // said another one since; 0 is final, and saves the look.
 func (p *program) limit() {
@@ -420,7 +454,10 @@ func (p *program) limit() {
 		asm.JEq.Imm(asm.R4, 0, "drop"),
 		asm.Mov.Reg(regLength, asm.R3), // what was sent before
 		asm.Mov.Reg(regFlags, asm.R0),
+		asm.JNE.Imm(regLength, 0, "limit.ask"),
 	)
+	p.requests()
+	p.mark("limit.ask")
 	p.call(asm.FnMapLookupElem, p.control)
 	p.add(
 		asm.LoadMem(asm.R4, regFlags, valueLimit, asm.Word),

@@ -36,13 +36,14 @@ type engine struct {
 	quicNumber uint64 // number of the packet that was opened last
 	seed       maphash.Seed
 
-	pending []signatures.Observation
-	packet  link.Packet
-	now     int64 // Unix nanoseconds of the newest frame; it never goes back
-	at      int64 // of the frame at work
-	due     int64 // no flow is idle before
-	current *flow // the one at work, dropped where decoding fails
-	opened  func(signatures.Flow)
+	pending  []signatures.Observation
+	packet   link.Packet
+	now      int64          // Unix nanoseconds of the newest frame; it never goes back
+	at       int64          // of the frame at work
+	due      int64          // no flow is idle before
+	openings []*quicOpening // to be used again
+	current  *flow          // the one at work, dropped where decoding fails
+	opened   func(signatures.Flow)
 }
 
 func newEngine(limits Limits) *engine {

@@ -98,15 +98,15 @@ type flow struct {
 // half is what one end sends, as long as there is something to be learnt.
 type half struct {
 	buffer   stream.Buffer
+	need     int   // bytes, from the start of what is not consumed, without which reading on is in vain
+	scanned  int   // bytes of an HTTP header that were searched for its end
+	searched int32 // bytes that were searched for a known protocol, to a little over searchBytes
+	requests int32 // HTTP requests read, as far as they fit
 	mode     mode
-	need     int // bytes, from the start of what is not consumed, without which reading on is in vain
-	scanned  int // bytes of an HTTP header that were searched for its end
-	searched int // bytes that were searched for a known protocol
-	records  int // TLS records read
-	requests int // HTTP requests read
-	hellos   int
-	wrapper  int        // modeWrapped: index of the protocol that goes on
-	stage    int        // modeWrapped: messages of it that were read
+	records  uint8      // TLS records read
+	hellos   uint8      // ClientHellos read
+	wrapper  uint8      // modeWrapped: index of the protocol that goes on
+	stage    uint8      // modeWrapped: messages of it that were read
 	http2    *http2Side // nil where none is spoken
 }
 

@@ -179,7 +179,7 @@ func (e *engine) search(f *flow, from int, b []byte, final bool) int {
 		h.mode = modeHTTP
 		return 0
 	}
-	if h.searched += len(b); h.searched > searchBytes {
+	if h.seek(len(b)) {
 		e.giveUp(f, from)
 		return len(b)
 	}
@@ -187,6 +187,13 @@ func (e *engine) search(f *flow, from int, b []byte, final bool) int {
 		return 1 + at
 	}
 	return len(b)
+}
+
+// seek takes down that n further bytes were searched, and reports whether that
+// is enough.
+func (h *half) seek(n int) (over bool) {
+	h.searched += int32(min(n, searchBytes+1))
+	return h.searched > searchBytes
 }
 
 // findHello returns where a record with a ClientHello starts in b, or -1.

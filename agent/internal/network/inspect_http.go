@@ -3,6 +3,7 @@ package network
 import (
 	"bytes"
 	"encoding/base64"
+	"math"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/decode/http"
 	"github.com/gnomon-ai/gnomon/signatures"
@@ -54,7 +55,9 @@ func (e *engine) httpRequest(f *flow, from int, b []byte, final bool) int {
 		}
 		return len(b)
 	}
-	h.requests++
+	if h.requests < math.MaxInt32 {
+		h.requests++
+	}
 	h.searched = 0
 	return e.afterHeader(f, from, &r, end)
 }

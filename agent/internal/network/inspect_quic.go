@@ -38,16 +38,25 @@ type quicFlow struct {
 // it only tells its further packets from those of others.
 type quicConnection struct {
 	older       *quicConnection
-	keys        quic.Keys
+	opening     *quicOpening // nil once nothing more is to be learnt from it
 	version     uint32
 	client      int8   // end that opened it
-	done        bool   // nothing more is to be learnt from it
 	destination uint64 // fingerprint of the id that the keys come from
 	source      uint64 // of the id that the client chose for itself, 0 where that is empty
 	answer      uint64 // of the id that the server chose, 0 where it is not known
-	next        uint64 // one more than the largest packet number
-	crypto      *tls.Assembly
 }
+
+// quicOpening is what a connection needs until its hello was read. It is used
+// again for another one then.
+type quicOpening struct {
+	keys      quic.Keys
+	next      uint64 // one more than the largest packet number
+	crypto    tls.Assembly
+	gathering bool // the hello comes in pieces, which are in crypto
+}
+
+// done reports whether nothing more is to be learnt from c.
+func (c *quicConnection) done() bool { return c.opening == nil }
 
 // fingerprint stands for a connection id; an empty one has none.
 func (e *engine) fingerprint(id []byte) uint64 {
@@ -175,11 +184,11 @@ func (e *engine) quicInitial(f *flow, from int, p *quic.Packet, cut bool) {
 	destination, source := e.fingerprint(p.Destination), e.fingerprint(p.Source)
 	same := q.connection(from, destination, source)
 	if same != nil {
-		if same.done {
+		if same.done() {
 			return
 		}
 		if !p.Cut || destination == same.destination {
-			if payload, ok := e.openInitial(&same.keys, p, same.next, cut); ok {
+			if payload, ok := e.openInitial(&same.opening.keys, p, same.opening.next, cut); ok {
 				e.quicPayload(f, same, payload, p.Cut)
 				return
 			}
@@ -193,7 +202,7 @@ func (e *engine) quicInitial(f *flow, from int, p *quic.Packet, cut bool) {
 				continue
 			}
 			c := e.adopt(f, from, same)
-			c.keys, c.version, c.destination, c.source = keys, p.Version, destination, source
+			c.opening.keys, c.version, c.destination, c.source = keys, p.Version, destination, source
 			e.quicPayload(f, c, payload, p.Cut)
 			return
 		}
@@ -221,7 +230,7 @@ func (q *quicFlow) connection(from int, destination, source uint64) *quicConnect
 		if source != 0 || destination != 0 && (destination == c.destination || destination == c.answer) {
 			return c
 		}
-		if maybe == nil && !c.done {
+		if maybe == nil && !c.done() {
 			maybe = c
 		}
 	}
@@ -261,10 +270,11 @@ func (e *engine) adopt(f *flow, from int, again *quicConnection) *quicConnection
 	q.decoded = true
 	e.table.settle(f)
 	if again != nil {
-		*again = quicConnection{older: again.older, client: again.client}
+		e.forget(again)
+		*again = quicConnection{older: again.older, client: again.client, opening: e.newOpening()}
 		return again
 	}
-	q.newest = &quicConnection{older: q.newest, client: int8(from)}
+	q.newest = &quicConnection{older: q.newest, client: int8(from), opening: e.newOpening()}
 	c := q.newest
 	for range quicConnections - 1 {
 		if c.older == nil {

@@ -6,8 +6,10 @@ import (
 )
 
 const (
-	// assemblyBytes is what an Assembly takes besides the bytes it holds.
-	assemblyBytes = 576
+	// openingBytes is what a quicOpening takes besides the bytes it holds.
+	openingBytes = 112
+	// maxOpenings bounds the openings that are kept to be used again.
+	maxOpenings = 256
 	// portDoQ is that of DNS over QUIC (RFC 9250).
 	portDoQ = 853
 
@@ -20,9 +22,9 @@ const (
 func (e *engine) quicPayload(f *flow, c *quicConnection, payload []byte, cut bool) {
 	e.tally[quicInitials]++
 	f.quic.failed[c.client] = 0
-	c.next = max(c.next, e.quicNumber+1)
+	c.opening.next = max(c.opening.next, e.quicNumber+1)
 	frames := quic.ReadFrames(payload, cut)
-	for !c.done {
+	for !c.done() {
 		offset, data, ok := frames.Crypto()
 		if !ok {
 			break
@@ -37,19 +39,17 @@ func (e *engine) quicPayload(f *flow, c *quicConnection, payload []byte, cut boo
 // quicCrypto takes a piece of the handshake stream.
 func (e *engine) quicCrypto(f *flow, c *quicConnection, offset uint64, data []byte) {
 	stream := data
-	if c.crypto != nil || offset > 0 || helloLength(data) > len(data) {
+	if o := c.opening; o.gathering || offset > 0 || helloLength(data) > len(data) {
 		if len(data) == 0 {
 			return
 		}
-		if c.crypto == nil {
-			c.crypto = new(tls.Assembly)
-		}
-		if offset > tls.MaxHello || !c.crypto.Add(int(offset), data) {
+		o.gathering = true
+		if offset > tls.MaxHello || !o.crypto.Add(int(offset), data) {
 			e.tally[quicHellosOverfull]++
 			e.forget(c)
 			return
 		}
-		stream = c.crypto.Prefix()
+		stream = o.crypto.Prefix()
 	}
 	if len(stream) == 0 {
 		return
@@ -96,20 +96,35 @@ func (e *engine) quicHello(f *flow, c *quicConnection, body []byte, partial bool
 	e.tally[quicHellos]++
 }
 
-// forget frees what a connection holds.
+// newOpening returns an empty one.
+func (e *engine) newOpening() *quicOpening {
+	n := len(e.openings)
+	if n == 0 {
+		return new(quicOpening)
+	}
+	o := e.openings[n-1]
+	e.openings = e.openings[:n-1]
+	return o
+}
+
+// forget takes away what a connection needed for its hello.
 func (e *engine) forget(c *quicConnection) {
-	c.done, c.crypto, c.keys = true, nil, quic.Keys{}
+	o := c.opening
+	c.opening = nil
+	if o == nil || len(e.openings) == maxOpenings {
+		return
+	}
+	o.crypto.Clear()
+	*o = quicOpening{crypto: o.crypto}
+	e.openings = append(e.openings, o)
 }
 
 // endConnection reads what there is of a hello whose rest is lost.
 func (e *engine) endConnection(f *flow, c *quicConnection) {
-	if c.done {
+	if c.done() {
 		return
 	}
-	var stream []byte
-	if c.crypto != nil {
-		stream = c.crypto.Prefix()
-	}
+	stream := c.opening.crypto.Prefix()
 	if len(stream) < handshakeHeader+helloRandom {
 		e.tally[quicHellosLost]++
 		e.forget(c)
@@ -154,8 +169,8 @@ func (f *flow) quicHeld() int {
 	}
 	held := 0
 	for c := f.quic.newest; c != nil; c = c.older {
-		if c.crypto != nil {
-			held += assemblyBytes + c.crypto.Held()
+		if c.opening != nil {
+			held += openingBytes + c.opening.crypto.Held()
 		}
 	}
 	return held

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"strconv"
 
@@ -68,10 +69,10 @@ func (e *engine) unwrap(f *flow, from int, b []byte, final bool) (n int, ok bool
 	}
 	first, last := 0, len(wrappers)
 	if h.mode == modeWrapped {
-		first, last = h.wrapper, h.wrapper+1
+		first, last = int(h.wrapper), int(h.wrapper)+1
 	}
 	for i := first; i < last; i++ {
-		n, v := wrappers[i].read(b, h.stage, p)
+		n, v := wrappers[i].read(b, int(h.stage), p)
 		switch {
 		case v == wrapNot, n > longestMessage:
 			continue
@@ -82,16 +83,17 @@ func (e *engine) unwrap(f *flow, from int, b []byte, final bool) (n int, ok bool
 			h.need = n
 			return 0, true
 		}
-		if at := findHello(b[1:]); at >= 0 && 1+at < n {
+		// No further than a hello that starts within n: what follows is read later.
+		if at := findHello(b[1:min(len(b), n+helloStart)]); at >= 0 && 1+at < n {
 			continue // a length that is not true
 		}
 		p.behind = wrappers[i].name
 		e.wrapped(f, *p)
-		if h.searched += n; h.searched > searchBytes {
+		if h.seek(n) {
 			e.giveUp(f, from)
 			return n, true
 		}
-		h.wrapper, h.stage, h.mode = i, h.stage+1, modeWrapped
+		h.wrapper, h.stage, h.mode = uint8(i), min(h.stage, math.MaxUint8-1)+1, modeWrapped
 		if v == wrapOver {
 			h.stage, h.mode = 0, modeStart
 		}

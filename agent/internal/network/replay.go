@@ -35,7 +35,7 @@ func Replay(ctx context.Context, r io.Reader, name string, emit sensor.Emit) (Re
 // DefaultReplayLimits returns limits for captures of a busy network.
 func DefaultReplayLimits() Limits {
 	limits := DefaultLimits()
-	limits.Flows, limits.BufferBytes, limits.Answers, limits.FragmentBytes = 131072, 32<<20, 65536, 16<<20
+	limits.Flows, limits.BufferBytes, limits.Answers, limits.FragmentBytes = 131072, 16<<20, 32768, 8<<20
 	return limits
 }
 
@@ -48,7 +48,7 @@ func ReplayWith(ctx context.Context, r io.Reader, name string, limits Limits, em
 // of observed connections told to their end, see Sensor.Follow.
 func ReplayFollowing(ctx context.Context, r io.Reader, name string, limits Limits, follow func(signatures.Flow) bool, emit sensor.Emit) (ReplayStats, error) {
 	e := newEngine(limits)
-	e.follow = follow
+	e.follow, e.letting = follow, follow != nil
 	file, err := capture.OpenFile(r)
 	if err == nil {
 		err = e.replay(ctx, file, emit)
@@ -89,5 +89,6 @@ func (e *engine) replay(ctx context.Context, file *capture.FileReader, emit sens
 		for _, o := range e.take() {
 			emit(o)
 		}
+		e.let()
 	}
 }

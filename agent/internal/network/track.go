@@ -32,7 +32,9 @@ type follower struct {
 	down   uint32
 	source int // interface of the frame at work
 
-	oldest, newest *track // of the connections that were told of, by when to tell again
+	oldest, newest *track   // of the connections that were told of, by when to tell again
+	letting        bool     // let is called
+	fresh          []flowID // the connections that were told of since it was
 }
 
 // tracking reports whether more is kept of a connection than the engine needs
@@ -55,7 +57,7 @@ type track struct {
 // count adds payload bytes that one end of f sent. Each end is counted on the
 // interface it was first seen on.
 func (e *engine) count(f *flow, from, n int) {
-	if e.tracking() && n > 0 {
+	if e.tracking() && n > 0 && (e.source != 0 || f.track != nil) { // 0 is where a capture tells of no other interface
 		t := e.trackOf(f)
 		if t.source[from] == 0 {
 			t.source[from] = e.source
@@ -104,8 +106,28 @@ func (e *engine) tell(f *flow) signatures.Flow {
 	t.told = f.bytes
 	if t.due == 0 {
 		e.watch(t)
+		if e.letting {
+			e.fresh = append(e.fresh, f.id)
+		}
 	}
 	return d
+}
+
+// let lets go of the connections whose observations went out since the last
+// call and that nobody follows. Over UDP there is little more to be learnt of
+// one: its track goes altogether, and where its socket is used for a further
+// connection that is followed, the bytes of both are that one's.
+func (e *engine) let() {
+	for _, id := range e.fresh {
+		f := e.table.at(id)
+		if t := f.track; t != nil && t.due != 0 && !e.follow(f.describe()) {
+			e.unwatch(t)
+			if e.kernel == nil && f.key.protocol == link.UDP {
+				f.track = nil
+			}
+		}
+	}
+	e.fresh = e.fresh[:0]
 }
 
 // watch puts t behind those to tell of again.

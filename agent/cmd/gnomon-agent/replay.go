@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,15 +64,8 @@ type replay struct {
 	damaged  []string
 }
 
-// replayMemory is what the Go runtime may hold before it collects more often
-// than it would: about what the default limits take when all are reached
-// (https://go.dev/doc/gc-guide#Memory_limit). $GOMEMLIMIT goes before it.
-const replayMemory = 84 << 20
-
 func (r *replay) run(ctx context.Context, captures []string) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(replayMemory)
-	}
+	tuneReplay()
 	for i, name := range captures {
 		if err := r.one(ctx, name, i, len(captures)); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -79,6 +80,29 @@ func saveMemory() {
 		debug.SetGCPercent(gcPercent)
 	}
 	debug.FreeOSMemory()
+}
+
+// What the Go runtime holds during replay before it collects more often than
+// it would, about what the default limits take when all are reached; and how
+// much it lets the heap grow below that.
+const (
+	replayMemory    = 84 << 20
+	replayGCPercent = 200
+)
+
+// tuneReplay has replay use one processor, for it reads packet after packet and
+// a second one would only keep the collector busy, and sets its memory.
+// $GOMAXPROCS, $GOMEMLIMIT and $GOGC go before it.
+func tuneReplay() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(replayMemory)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(replayGCPercent)
+	}
 }
 
 // beatEvery is how often the service manager hears from the agent, where it

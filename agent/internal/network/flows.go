@@ -67,10 +67,13 @@ const unknownEnd = -1
 
 // flow is one connection.
 type flow struct {
+	// What every packet touches, together: a packet of a connection that is
+	// known costs two lines of the cache.
 	key      flowKey
+	last     int64 // Unix nanoseconds of the newest packet
+	moved    int64 // of the packet at which its place in the queue was last put right
+	bytes    [2]uint64
 	id       flowID
-	node     [queues]struct{ older, newer flowID }
-	queued   [queues]bool
 	opening  bool // in the opening queue, else in the open one
 	client   int8 // index of the end that opened it, or unknownEnd
 	known    [2]bool
@@ -81,18 +84,18 @@ type flow struct {
 	reported bool    // a flow observation went out
 	hello    bool    // a ClientHello was seen
 	veiled   uint8   // the kinds of veil that it was counted under, one bit each
-	first    [2]uint32
+	queued   [queues]bool
+	track    *track // nil where nothing asks for it
 	half     [2]*half
+
+	quic     *quicFlow // nil where none was seen
+	first    [2]uint32
+	node     [queues]struct{ older, newer flowID }
+	held     int           // bytes in buffers
 	datagram *tls.Assembly // DTLS ClientHello in pieces
 	message  uint16        // its message number
-	quic     *quicFlow     // nil where none was seen
-	last     int64         // Unix nanoseconds of the newest packet
-	moved    int64         // of the packet at which its place in the queue was last put right
-	held     int           // bytes in buffers
-	bytes    [2]uint64
-	track    *track   // nil where nothing asks for it
-	answer   string   // name that DNS gave to the server's address before the flow began
-	preface  *preface // what came before a ClientHello; nil as long as nothing did
+	answer   string        // name that DNS gave to the server's address before the flow began
+	preface  *preface      // what came before a ClientHello; nil as long as nothing did
 }
 
 // half is what one end sends, as long as there is something to be learnt.

@@ -35,14 +35,17 @@ func diagBody(s diagSocket) []byte {
 	body = binary.BigEndian.AppendUint16(body, s.remote.Port())
 	body = appendAddress(body, family, s.local.Addr())
 	body = appendAddress(body, family, s.remote.Addr())
-	body = append(body, make([]byte, 24)...) // interface, cookie, expires, queues
+	body = append(body, make([]byte, 4)...) // interface
+	body = order.AppendUint32(body, uint32(s.cookie))
+	body = order.AppendUint32(body, uint32(s.cookie>>32))
+	body = append(body, make([]byte, 12)...) // expires, queues
 	body = order.AppendUint32(body, s.uid)
 	return order.AppendUint32(body, s.inode)
 }
 
 func sampleSockets() []diagSocket {
 	return []diagSocket{
-		{state: 1, local: netip.MustParseAddrPort("10.0.0.1:40000"), remote: netip.MustParseAddrPort("192.0.2.1:443"), uid: 1000, inode: 4711},
+		{state: 1, local: netip.MustParseAddrPort("10.0.0.1:40000"), remote: netip.MustParseAddrPort("192.0.2.1:443"), uid: 1000, inode: 4711, cookie: 0x1122334455667788},
 		{state: 10, local: netip.MustParseAddrPort("[::]:11434"), remote: netip.MustParseAddrPort("[::]:0"), uid: 0, inode: 4712},
 		{state: 1, local: netip.MustParseAddrPort("[2001:db8::1]:40000"), remote: netip.MustParseAddrPort("[2001:db8::2]:443"), uid: 4294967294, inode: 4294967295},
 	}

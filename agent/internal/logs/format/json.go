@@ -301,8 +301,11 @@ func unicodeEscape(b []byte) (rune, []byte) {
 	r := rune(v)
 	b = b[4:]
 	if utf16.IsSurrogate(r) && len(b) >= 6 && b[0] == '\\' && b[1] == 'u' {
+		// Half a pair that another escape follows stands for itself.
 		if low, ok := hex16(b[2:6]); ok {
-			return utf16.DecodeRune(r, rune(low)), b[6:]
+			if pair := utf16.DecodeRune(r, rune(low)); pair != utf8.RuneError {
+				return pair, b[6:]
+			}
 		}
 	}
 	return r, b // a lone half becomes the replacement character

@@ -69,10 +69,10 @@ func byteOrder(h []byte) binary.ByteOrder {
 
 func (p *pcap) next(src *source, frame *Frame) error {
 	h, err := src.peek(p.record)
-	if errors.Is(err, io.EOF) {
-		return io.EOF
-	}
 	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.EOF
+		}
 		return src.failure("pcap record header", err)
 	}
 	seconds, fraction, captured, length := p.header(h)

@@ -36,25 +36,32 @@ type flowKey struct {
 	protocol              uint32
 }
 
-// keyOf returns the key and which end sent the packet: 0 for the first.
-func keyOf(p *link.Packet) (key flowKey, from int) {
+// keyOf writes the key and returns which end sent the packet: 0 for the first.
+// It moves words, as they were written (see mapIPv4 of package link).
+func keyOf(p *link.Packet, key *flowKey) (from int) {
 	a, b := &p.Source, &p.Destination
-	if higher(a, b) {
+	a0, a1 := binary.BigEndian.Uint64(a.Address[:8]), binary.BigEndian.Uint64(a.Address[8:])
+	b0, b1 := binary.BigEndian.Uint64(b.Address[:8]), binary.BigEndian.Uint64(b.Address[8:])
+	if higher := a0 > b0 || a0 == b0 && (a1 > b1 || a1 == b1 && a.Port > b.Port); higher {
 		a, b, from = b, a, 1
+		a0, a1, b0, b1 = b0, b1, a0, a1
 	}
-	return flowKey{a.Address, b.Address, a.Port, b.Port, uint32(p.Protocol)}, from
+	binary.BigEndian.PutUint64(key.first[:8], a0)
+	binary.BigEndian.PutUint64(key.first[8:], a1)
+	binary.BigEndian.PutUint64(key.second[:8], b0)
+	binary.BigEndian.PutUint64(key.second[8:], b1)
+	key.firstPort, key.secondPort, key.protocol = a.Port, b.Port, uint32(p.Protocol)
+	return from
 }
 
-// higher orders two ends as bytes.Compare would, a word at a time.
-func higher(a, b *link.Endpoint) bool {
-	if x, y := binary.BigEndian.Uint64(a.Address[:8]), binary.BigEndian.Uint64(b.Address[:8]); x != y {
-		return x > y
-	}
-	if x, y := binary.BigEndian.Uint64(a.Address[8:]), binary.BigEndian.Uint64(b.Address[8:]); x != y {
-		return x > y
-	}
-	return a.Port > b.Port
+// equal compares words, those first that differ most.
+func (k *flowKey) equal(with *flowKey) bool {
+	return sameWord(k.first[8:], with.first[8:]) && sameWord(k.second[8:], with.second[8:]) &&
+		k.firstPort == with.firstPort && k.secondPort == with.secondPort && k.protocol == with.protocol &&
+		sameWord(k.first[:8], with.first[:8]) && sameWord(k.second[:8], with.second[:8])
 }
+
+func sameWord(a, b []byte) bool { return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) }
 
 func (k *flowKey) end(i int) link.Endpoint {
 	if i == 0 {
@@ -167,7 +174,7 @@ func (t *table) find(key *flowKey) *flow {
 		if x.entries[i].hash() != hash {
 			continue
 		}
-		if f := t.at(x.entries[i].id()); f.key == *key {
+		if f := t.at(x.entries[i].id()); f.key.equal(key) {
 			return f
 		}
 	}

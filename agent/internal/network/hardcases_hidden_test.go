@@ -256,7 +256,8 @@ func TestHelloOverQUIC(t *testing.T) {
 	client, server := netip.MustParseAddrPort("192.0.2.10:50001"), netip.MustParseAddrPort("198.51.100.9:853")
 	p := link.Packet{Protocol: link.UDP, Source: link.Endpoint{Address: client.Addr().As16(), Port: client.Port()},
 		Destination: link.Endpoint{Address: server.Addr().As16(), Port: server.Port()}}
-	key, from := keyOf(&p)
+	var key flowKey
+	from := keyOf(&p, &key)
 	if !e.hello(e.datagramFlow(key, from), from, wire.HelloBody(hello(t, "resolver.example")), false, overQUIC) {
 		t.Fatal("not read")
 	}

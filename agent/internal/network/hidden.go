@@ -164,7 +164,8 @@ func (e *engine) veilRequest(o *signatures.Observation) {
 // vpn takes a packet that belongs to a tunnel, or opens one. The tunnel is
 // known by its ends, and named by what DNS gave its server's address for.
 func (e *engine) vpn(p *link.Packet) {
-	key, from := keyOf(p)
+	var key flowKey
+	from := keyOf(p, &key)
 	f := e.datagramFlow(key, from)
 	e.count(f, from, len(p.Payload)+p.Missing)
 	e.veil(f, veilVPN)

@@ -69,7 +69,8 @@ func (e *engine) fingerprint(id []byte) uint64 {
 // quic takes a datagram that starts with a long header. It reports false where
 // it is no QUIC.
 func (e *engine) quic(p *link.Packet) bool {
-	key, from := keyOf(p)
+	var key flowKey
+	from := keyOf(p, &key)
 	f := e.table.find(&key)
 	if f != nil && f.quic != nil && f.ignored[from] {
 		e.tally[quicDatagrams]++

@@ -219,7 +219,8 @@ func versionName(v uint16) string {
 
 // dtls takes a UDP datagram that looks like DTLS.
 func (e *engine) dtls(p *link.Packet) {
-	key, from := keyOf(p)
+	var key flowKey
+	from := keyOf(p, &key)
 	f := e.datagramFlow(key, from)
 	e.count(f, from, len(p.Payload)+p.Missing)
 	for rest := p.Payload; len(rest) > 0 && !f.ignored[from]; {
@@ -292,7 +293,8 @@ func (e *engine) rdp(p *link.Packet) {
 		e.more(p)
 		return
 	}
-	key, from := keyOf(p)
+	var key flowKey
+	from := keyOf(p, &key)
 	f := e.datagramFlow(key, from)
 	e.count(f, from, len(p.Payload)+p.Missing)
 	if r := tls.Next(p.Payload[at:], e.scratch, true); r.Status == tls.Hello {

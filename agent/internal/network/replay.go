@@ -80,9 +80,10 @@ func (e *engine) replay(ctx context.Context, file *capture.FileReader, emit sens
 		if n%pollEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := file.Next(&frame); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
+		if err := file.Next(&frame); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
 		}
 		e.frame(&frame)

@@ -15,7 +15,8 @@ func (e *engine) opener(f *flow, client int) {
 // tcp takes a segment.
 func (e *engine) tcp(p *link.Packet) {
 	e.tally[tcpSegments]++
-	key, from := keyOf(p)
+	var key flowKey
+	from := keyOf(p, &key)
 	f := e.table.find(&key)
 	e.current = f
 	sequence := p.Sequence

@@ -84,7 +84,8 @@ func (e *engine) more(p *link.Packet) {
 	if !e.tracking() {
 		return
 	}
-	key, from := keyOf(p)
+	var key flowKey
+	from := keyOf(p, &key)
 	if f := e.table.find(&key); f != nil {
 		e.current = f
 		e.table.touch(f, e.now)

@@ -60,8 +60,12 @@ func (w *Walker) ipv4(s *state) layer {
 	return s.byProtocol(protocol)
 }
 
+// mapIPv4 writes whole words: the keys of connections are read from them a word
+// at a time, and a processor waits where it reads a word that was just written
+// in pieces.
 func mapIPv4(to *Address, from []byte) {
-	*to = Address{10: 0xff, 11: 0xff, 12: from[0], 13: from[1], 14: from[2], 15: from[3]}
+	binary.LittleEndian.PutUint64(to[:8], 0)
+	binary.LittleEndian.PutUint64(to[8:], 0xffff<<16|uint64(binary.LittleEndian.Uint32(from))<<32)
 }
 
 // trim removes what lies behind an IP packet of total bytes, or counts what is

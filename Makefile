@@ -62,6 +62,15 @@ bench-network: build ## replay beside ndpiReader, tcpdump and packetbeat: CAPTUR
 	.ci/peers
 	go run ./integration/bench/network --captures "$(CAPTURES)" --packetbeat .build/peers/packetbeat
 
+.PHONY: profile
+profile: ## take anew the profile that the agent is built by: CAPTURES=DIR with pcap or pcapng files
+	@test -n "$(CAPTURES)" || { echo "name a folder of captures: make profile CAPTURES=DIR" >&2; exit 2; }
+	@mkdir -p .build/bench
+	go run ./integration/bench/network --captures "$(CAPTURES)" --mix .build/bench/mixed.pcap
+	GNOMON_CAPTURE="$(CURDIR)/.build/bench/mixed.pcap" CGO_ENABLED=0 go test -trimpath -run '^$$' -bench '^BenchmarkReplay$$' -benchtime 4x \
+		-o .build/bench/agent.test -cpuprofile .build/bench/cpu.pprof ./agent/cmd/gnomon-agent
+	go run ./integration/bench/profile .build/bench/cpu.pprof agent/cmd/gnomon-agent/default.pgo
+
 .PHONY: bench-logs
 bench-logs: build ## lines a second of every log format, by the built agent on one core: LINES=2000000
 	go run ./integration/bench/logs --lines "$(LINES)"

@@ -141,6 +141,7 @@ func rules() map[string]rule {
 		"integration/bench/network":            {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
 		"integration/bench/attribution":        {ours: []string{"integration/...", "proto/finding", "proto/otlpwire"}},
 		"integration/bench/attribution/client": {},
+		"integration/bench/profile":            {foreign: []string{protobuf}},
 	}
 }
 

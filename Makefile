@@ -20,8 +20,12 @@ help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## build both binaries into bin/
+build: compiled ## build both binaries into bin/
 	$(GOBUILD) -o bin/ ./agent/cmd/gnomon-agent ./collector/cmd/gnomon-collector
+
+.PHONY: compiled
+compiled: ## compile the embedded signatures into the form that programs read fastest
+	@GOOS= GOARCH= go run ./signatures/cmd/compile signatures/catalogue
 
 .PHONY: engine
 engine: ## fetch the ClickHouse engine of the embedded default (once, about 170 MB)
@@ -99,12 +103,12 @@ bench-live: build ## the agent on live traffic between two network namespaces, b
 	.build/bench-live --agent bin/gnomon-agent
 
 .PHONY: dist
-dist: ## release archives for linux, darwin and windows into dist/, with checksums
+dist: compiled ## release archives for linux, darwin and windows into dist/, with checksums
 	@.ci/dist "$(VERSION)" '$(LDFLAGS)'
 
 .PHONY: clean
 clean: ## remove what the targets above made here (the fetched engine stays in its cache)
-	rm -rf bin dist .build .run
+	rm -rf bin dist .build .run signatures/catalogue/compiled/*.pack*
 
 $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-connect-go: .ci/tools/go.mod
 	@mkdir -p $(TOOLS)

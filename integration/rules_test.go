@@ -24,6 +24,7 @@ func reflectAllowed() []string {
 		"collector/internal/inventory",   // field by field differences
 		"collector/internal/store",       // rows of statements that it does not know
 		"collector/cmd/gnomon-collector", // prints them
+		"signatures/compact",             // writes and reads any struct
 		"signatures/strictyaml",          // decodes into any struct
 		"proto/gnomon/v1",                // generated
 	}
@@ -58,9 +59,12 @@ func rules() map[string]rule {
 	sensor := []string{"agent/internal/sensor", "signatures", "proto/finding"}
 	return map[string]rule{
 		// The contract: leaves first.
-		"signatures":                      {ours: []string{"signatures/strictyaml"}, foreign: []string{"golang.org/x/net/idna"}},
+		"signatures":                      {ours: []string{"signatures/strictyaml", "signatures/compact"}, foreign: []string{"golang.org/x/net/idna"}},
 		"signatures/strictyaml":           {foreign: []string{yaml}},
-		"signatures/catalogue":            {},
+		"signatures/compact":              {},
+		"signatures/catalogue":            {ours: []string{"signatures", "signatures/pack"}},
+		"signatures/pack":                 {ours: []string{"signatures", "signatures/compact", "signatures/sigtest"}},
+		"signatures/cmd/compile":          {ours: []string{"signatures/catalogue"}},
 		"signatures/sigtest":              {ours: []string{"signatures"}},
 		"proto/finding":                   {},
 		"proto/otlpwire":                  {ours: []string{"proto/finding"}, foreign: []string{otlp + "/common", otlp + "/logs", otlp + "/resource", protobuf}},

@@ -2,9 +2,6 @@ package signatures
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -49,7 +46,17 @@ type portRule struct {
 // An error names the first signature whose id is taken or whose rules cannot be
 // indexed. Whether a rule makes sense is for Load to say.
 func Compile(list []Signature) (*Set, error) {
+	version, err := Version(list)
+	if err != nil {
+		return nil, fmt.Errorf("compiling signatures: %w", err)
+	}
+	return CompileAs(list, version)
+}
+
+// CompileAs is Compile for a list of which the [Version] was computed before.
+func CompileAs(list []Signature, version string) (*Set, error) {
 	s := &Set{
+		version:    version,
 		signatures: slices.Clone(list),
 		paths:      newPathIndex(),
 		pathsOf:    make([][]pathRule, len(list)),
@@ -66,7 +73,7 @@ func Compile(list []Signature) (*Set, error) {
 	for i := range s.signatures {
 		sig := &s.signatures[i]
 		if i > 0 && s.signatures[i-1].ID == sig.ID {
-			return nil, fmt.Errorf("compiling signatures: the id %s is given twice (%s and %s)", sig.ID, s.signatures[i-1].File, sig.File)
+			return nil, fmt.Errorf("compiling signatures: the id %s is given twice (%s and %s)", sig.ID, origin(&s.signatures[i-1]), origin(sig))
 		}
 		if !sig.enabled() {
 			continue
@@ -87,10 +94,6 @@ func Compile(list []Signature) (*Set, error) {
 		}
 	}
 	s.hosts = newHostIndex(order, groups)
-	var err error
-	if s.version, err = digest(s.signatures); err != nil {
-		return nil, fmt.Errorf("compiling signatures: %w", err)
-	}
 	return s, nil
 }
 
@@ -165,26 +168,8 @@ func (s *Set) Lookup(id string) (*Signature, bool) {
 	return &s.signatures[i], true
 }
 
-// Version identifies the content: the first 12 hex digits of the SHA-256 over
-// the canonical form of every enabled signature.
+// Version identifies what matching depends on: see the function [Version].
 func (s *Set) Version() string { return s.version }
-
-// digest hashes the enabled signatures in id order as JSON, the places they were
-// loaded from left out.
-func digest(list []Signature) (string, error) {
-	h := sha256.New()
-	out := json.NewEncoder(h)
-	for _, sig := range list {
-		if !sig.enabled() {
-			continue
-		}
-		sig.File, sig.Line = "", 0
-		if err := out.Encode(sig); err != nil {
-			return "", fmt.Errorf("hashing signature %s: %w", sig.ID, err)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil))[:12], nil
-}
 
 func (sig *Signature) enabled() bool { return sig.Enabled == nil || *sig.Enabled }
 

@@ -9,6 +9,7 @@ COPY agent agent
 COPY proto proto
 COPY signatures signatures
 ARG VERSION=unknown
+RUN go run ./signatures/cmd/compile signatures/catalogue
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/gnomon-agent ./agent/cmd/gnomon-agent
 RUN mkdir -p /out/state && chmod 0700 /out/state

@@ -15,21 +15,22 @@ import (
 // loadCatalogue compiles the embedded signatures, with those of a folder
 // beside them where one is named.
 func loadCatalogue(overlay string) (*signatures.Set, error) {
-	list, err := signatures.Load(catalogue.Files)
+	if overlay == "" {
+		return catalogue.Compile()
+	}
+	list, _, err := catalogue.Rules()
 	if err != nil {
-		return nil, fmt.Errorf("reading the embedded catalogue: %w", err)
+		return nil, err
 	}
-	if overlay != "" {
-		// A folder that is missing would otherwise read as an empty one.
-		if _, err := os.Stat(overlay); err != nil {
-			return nil, fmt.Errorf("reading signatures_dir: %w", err)
-		}
-		more, err := signatures.Load(os.DirFS(overlay))
-		if err != nil {
-			return nil, fmt.Errorf("reading signatures_dir %s: %w", overlay, err)
-		}
-		list = append(list, more...)
+	// A folder that is missing would otherwise read as an empty one.
+	if _, err := os.Stat(overlay); err != nil {
+		return nil, fmt.Errorf("reading signatures_dir: %w", err)
 	}
+	more, err := signatures.Load(os.DirFS(overlay))
+	if err != nil {
+		return nil, fmt.Errorf("reading signatures_dir %s: %w", overlay, err)
+	}
+	list = append(list, more...)
 	return signatures.Compile(list)
 }
 

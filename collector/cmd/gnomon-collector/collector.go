@@ -184,12 +184,8 @@ func (c *collector) openStore(ctx context.Context) (err error) {
 	return c.store.Migrate(ctx)
 }
 
-func (c *collector) loadCatalogue(context.Context) error {
-	list, err := signatures.Load(catalogue.Files)
-	if err != nil {
-		return err
-	}
-	c.catalogue, err = signatures.Compile(list)
+func (c *collector) loadCatalogue(context.Context) (err error) {
+	c.catalogue, err = catalogue.Compile()
 	return err
 }
 

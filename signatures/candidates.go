@@ -93,7 +93,7 @@ func (c *candidates) addElement(element string, evidence Evidence, isProgram boo
 		rules := c.set.arguments.byToken[firstToken(element[at:])]
 		for r := range rules {
 			a := &rules[r]
-			if a.rule.Weak && at >= base || !containsAt(a.rule.Contains, element, at) {
+			if a.rule.Weak && at >= base || !a.containsAt(element, at) {
 				continue
 			}
 			c.add(a.signature, Hit{Evidence: evidence, Value: element, Selector: a.selector, Weak: a.rule.Weak})

@@ -21,6 +21,9 @@ import (
 //     request
 //   - gen_ai_provider, with at most a host and one of ports: what an application
 //     says about itself
+//   - package, extension: a file or folder where they are installed; a container
+//     image: the command that starts it
+//   - model: an application that names a model, for Set.Family alone
 //
 // "~" at the start of a path becomes a home directory of the system in OS. An
 // error says which fields do not go together.
@@ -30,6 +33,8 @@ func ObservationFor(e Example) (Observation, error) {
 	file := e.File != "" || e.Format != ""
 	o := Observation{OS: e.OS}
 	switch {
+	case e.Package != "" || e.Extension != "" || e.Model != "":
+		return namedExample(e, o, network || process || file || e.GenAIProvider != "" || len(e.Ports) > 0)
 	case e.GenAIProvider != "":
 		return applicationExample(e, o, process || file)
 	case network && (process || file), process && file:
@@ -55,6 +60,24 @@ func ObservationFor(e Example) (Observation, error) {
 		return o, nil
 	default:
 		return o, errors.New("the example is empty")
+	}
+}
+
+// namedExample makes the observation of a thing that has a name of its own.
+func namedExample(e Example, o Observation, more bool) (Observation, error) {
+	switch {
+	case more || e.Package != "" && e.Extension+e.Model != "" || e.Extension != "" && e.Model != "":
+		return o, errors.New("package, extension and model each stand alone in an example")
+	case e.Package != "":
+		return packageExample(e.Package, o)
+	case e.Extension != "":
+		return extensionExample(e, o)
+	case NormalizeModel(e.Model) == "":
+		return o, fmt.Errorf("%q is no name of a model", e.Model)
+	default:
+		o.Sensor, o.Kind = "application", KindApplication
+		o.Application.Model = e.Model
+		return o, nil
 	}
 }
 

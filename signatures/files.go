@@ -1,6 +1,9 @@
 package signatures
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // fileRule is a compiled FileRule.
 type fileRule struct {
@@ -8,10 +11,11 @@ type fileRule struct {
 	rule      *FileRule
 	selector  string
 	pattern   filePattern
+	fold      bool // the case of letters says nothing, on whatever system
 }
 
 func compileFile(signature int32, r *FileRule) fileRule {
-	return fileRule{signature, r, "file " + r.Path, parseFilePattern(r.Path)}
+	return fileRule{signature: signature, rule: r, selector: "file " + r.Path, pattern: parseFilePattern(r.Path)}
 }
 
 // coversBelow says whether the rule also matches what lies below its path.
@@ -20,23 +24,36 @@ func (f *fileRule) coversBelow() bool { return f.rule.Kind == "store" || f.rule.
 // maxSegment is the longest segment of a file rule.
 const maxSegment = 128
 
-// fileIndex finds file rules by the last segment of their path, lower-cased;
-// rules whose last segment holds a "*" are tried one by one.
+// fileIndex finds file rules by the last segment of their path, lower-cased, or
+// by its beginning or end where it holds a "*" or "#".
 type fileIndex struct {
 	byName map[string][]fileRule
 	loose  []fileRule
+	names  NameIndex // of the loose ones
 }
 
 func newFileIndex() *fileIndex { return &fileIndex{byName: map[string][]fileRule{}} }
 
 func (x *fileIndex) add(f fileRule) {
 	key := f.pattern.segments[len(f.pattern.segments)-1]
-	if strings.Contains(key, "*") {
+	if strings.ContainsAny(key, "*#") {
+		x.names.Add(key, int32(len(x.loose)))
 		x.loose = append(x.loose, f)
 		return
 	}
 	key = strings.ToLower(key)
 	x.byName[key] = append(x.byName[key], f)
+}
+
+// checked adds a rule whose segments can be looked up.
+func (x *fileIndex) checked(f fileRule) error {
+	for _, segment := range f.pattern.segments {
+		if segment == "" || len(segment) > maxSegment {
+			return fmt.Errorf("file rule %q: a segment has %d bytes, want 1 to %d", f.rule.Path, len(segment), maxSegment)
+		}
+	}
+	x.add(f)
+	return nil
 }
 
 // named returns the rules that end in a segment called name.
@@ -66,18 +83,23 @@ func (x *fileIndex) each(path, os string, binaries bool, visit func(*fileRule)) 
 	for level := path; level != ""; {
 		rest, segment := lastSegment(level, windows)
 		hit := false
-		for _, list := range [2][]fileRule{x.named(segment), x.loose} {
-			for i := range list {
-				f := &list[i]
-				if binaries && f.rule.Kind != "binary" || len(level) != len(path) && !f.coversBelow() {
-					continue
-				}
-				if onSystem(f.rule.OS, os) && f.pattern.match(level, windows) {
-					hit = hit || !f.rule.Weak
-					visit(f)
-				}
+		try := func(f *fileRule) {
+			if binaries && f.rule.Kind != "binary" || len(level) != len(path) && !f.coversBelow() {
+				return
+			}
+			if onSystem(f.rule.OS, os) && f.pattern.match(level, windows, windows || f.fold) {
+				hit = hit || !f.rule.Weak
+				visit(f)
 			}
 		}
+		named := x.named(segment)
+		for i := range named {
+			try(&named[i])
+		}
+		x.names.Each(segment, func(i int32) bool {
+			try(&x.loose[i])
+			return true
+		})
 		if hit {
 			return
 		}

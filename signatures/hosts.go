@@ -257,3 +257,13 @@ func (x *hostIndex) wildcard(h uint64, name string, tail int, found *hostFound) 
 		found.count++
 	}
 }
+
+// starOf returns what stands for the "*" of a wildcard in a name that it
+// matches.
+func starOf(wildcard, name string) string {
+	star := strings.IndexByte(wildcard, '*')
+	if star < 0 || len(name) < len(wildcard) {
+		return ""
+	}
+	return name[star : len(name)-(len(wildcard)-star-1)]
+}

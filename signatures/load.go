@@ -112,6 +112,7 @@ func loadFile(name string, data []byte) ([]Signature, error) {
 		sig := &d.Signatures[i]
 		sig.Provider, sig.File = d.Provider, name
 		sig.Line, _ = positions.At(fmt.Sprintf("signatures[%d]", i))
+		nameFolders(sig)
 	}
 	if len(problems) > 0 {
 		// What could not be decoded would only be reported a second time as
@@ -119,7 +120,7 @@ func loadFile(name string, data []byte) ([]Signature, error) {
 		return d.Signatures, problems
 	}
 	c := checker{positions: positions}
-	c.document(&d)
+	c.document(&d, false)
 	return d.Signatures, c.problems.Err()
 }
 
@@ -158,7 +159,7 @@ func across(list []Signature) strictyaml.Errors {
 				at(sig, ".tests.shares", "there is no signature %q", id)
 			}
 		}
-		if !sig.enabled() {
+		if !sig.IsEnabled() {
 			continue
 		}
 		for _, s := range selectors(sig) {

@@ -95,7 +95,7 @@ func TestLoadRefuses(t *testing.T) {
 	f("parent", "country: US", "country: US, parent: acme", `acme.yaml:2:55: provider.parent: "acme" is not the id of another provider`)
 	f("id", "id: acme.api", "id: other.api", `acme.yaml:4:9: signatures[0].id: "other.api" is not acme.<product> with a slug for the product`)
 	f("name", "name: Acme API", `name: ""`, `acme.yaml:5:5: signatures[0].name: missing`)
-	f("kind", "kind: service", "kind: servce", `acme.yaml:6:11: signatures[0].kind: "servce" is none of service, runtime, app, agent, extension, mcp_server, model_format, model_store`)
+	f("kind", "kind: service", "kind: servce", `acme.yaml:6:11: signatures[0].kind: "servce" is none of service, runtime, app, agent, extension, mcp_server, model_format, model_store, sdk, model_family`)
 	f("no_category", "[api_llm]", "[]", `acme.yaml:7:5: signatures[0].categories: want at least one`)
 	f("category", "[api_llm]", "[chat, chat, llm]", `acme.yaml:7:24: signatures[0].categories[1]: "chat" is given twice`,
 		`acme.yaml:7:30: signatures[0].categories[2]: "llm" is none of `+list(Categories()))

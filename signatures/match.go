@@ -26,6 +26,9 @@ type Hit struct {
 	Selector string   // the rule as written in the catalogue
 	Role     HostRole // for host rules
 	Weak     bool
+	// Label is what stood for the "*" of a host rule that says what that names,
+	// a part of Value; LabelKind is what it names, see HostLabels.
+	Label, LabelKind string
 }
 
 // Match says which signature an observation bears out, and why.

@@ -86,7 +86,11 @@ func (s *Set) matchLevel(o *Observation, run span, into []Match) []Match {
 		if ref.rule.Shared && (path == nil || path.weight < weight) {
 			continue
 		}
-		c.add(ref.signature, Hit{Evidence: nameEvidence(o), Value: o.Name, Selector: ref.selector, Role: ref.rule.Role})
+		hit := Hit{Evidence: nameEvidence(o), Value: o.Name, Selector: ref.selector, Role: ref.rule.Role}
+		if ref.rule.Label != "" {
+			hit.Label, hit.LabelKind = starOf(ref.rule.Value, o.Name), ref.rule.Label
+		}
+		c.add(ref.signature, hit)
 		if path != nil {
 			c.add(ref.signature, Hit{Evidence: EvidenceHTTPPath, Value: o.Path, Selector: path.selector, Weak: path.rule.AnyHost && path.rule.Weak})
 		}

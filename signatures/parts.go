@@ -79,7 +79,7 @@ func ShapeDigest() (string, error) { return compact.ShapeDigest([]Signature{}, n
 func Version(list []Signature) (string, error) {
 	enabled := make([]Signature, 0, len(list))
 	for i := range list {
-		if list[i].enabled() {
+		if list[i].IsEnabled() {
 			enabled = append(enabled, list[i])
 		}
 	}

@@ -29,6 +29,47 @@ func matchSegment(pattern, segment string, fold bool) bool {
 	}
 }
 
+// matchName is matchSegment for names of files, where "#" stands for a run that
+// begins with a digit.
+func matchName(pattern, name string, fold bool) bool {
+	if !strings.Contains(pattern, "#") {
+		return matchSegment(pattern, name, fold)
+	}
+	return matchRuns(pattern, name, fold)
+}
+
+// matchRuns compares a name with a pattern in which "*" and "#" stand for runs.
+func matchRuns[T string | []byte](pattern string, name T, fold bool) bool {
+	// What was tried last for the latest run: where the rest of the pattern
+	// starts, and where the name was when it started. An earlier run need not
+	// be tried longer: whatever it would leave over, the latest can take.
+	rest, start := -1, 0
+	p, n := 0, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			p++
+			rest, start = p, n
+			continue
+		case p < len(pattern) && pattern[p] == '#' && name[n] >= '0' && name[n] <= '9':
+			p, n = p+1, n+1
+			rest, start = p, n
+			continue
+		case p < len(pattern) && pattern[p] != '#' && (pattern[p] == name[n] || fold && lower(pattern[p]) == lower(name[n])):
+			p, n = p+1, n+1
+			continue
+		case rest < 0:
+			return false
+		}
+		start++
+		p, n = rest, start
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
 func equal(a, b string, fold bool) bool {
 	if !fold || a == b {
 		return a == b
@@ -129,8 +170,9 @@ func parseFilePattern(path string) filePattern {
 	return p
 }
 
-// match compares the pattern with the whole of path.
-func (p *filePattern) match(path string, windows bool) bool {
+// match compares the pattern with the whole of path; fold ignores the case of
+// ASCII letters.
+func (p *filePattern) match(path string, windows, fold bool) bool {
 	rest := path
 	for i := len(p.segments) - 1; i >= 0; i-- {
 		if rest == "" {
@@ -139,7 +181,7 @@ func (p *filePattern) match(path string, windows bool) bool {
 		absolute := isSeparator(rest[0], windows)
 		var segment string
 		rest, segment = lastSegment(rest, windows)
-		if !matchSegment(p.segments[i], segment, windows) {
+		if !matchName(p.segments[i], segment, fold) {
 			return false
 		}
 		if i == 0 && rest == "" {

@@ -107,13 +107,14 @@ type argumentRule struct {
 	signature int32
 	rule      *ArgumentRule
 	selector  string
+	image     bool // of a container: a tag (":") may follow
 }
 
 func compileArgument(signature int32, r *ArgumentRule) argumentRule {
 	if r.Module != "" {
-		return argumentRule{signature, r, "module " + r.Module}
+		return argumentRule{signature: signature, rule: r, selector: "module " + r.Module}
 	}
-	return argumentRule{signature, r, "argument " + r.Contains}
+	return argumentRule{signature: signature, rule: r, selector: "argument " + r.Contains}
 }
 
 // isBoundary says whether c may stand beside the text of an argument rule.
@@ -130,9 +131,10 @@ func firstToken(text string) string {
 	return text
 }
 
-// containsAt compares text with element from position at on: "\" in element
-// counts as "/", and a boundary or the end must follow.
-func containsAt(text, element string, at int) bool {
+// containsAt compares the rule's text with element from position at on: "\" in
+// element counts as "/", and a boundary or the end must follow.
+func (a *argumentRule) containsAt(element string, at int) bool {
+	text := a.rule.Contains
 	if len(element)-at < len(text) {
 		return false
 	}
@@ -146,7 +148,7 @@ func containsAt(text, element string, at int) bool {
 		}
 	}
 	end := at + len(text)
-	return end == len(element) || isBoundary(element[end])
+	return end == len(element) || isBoundary(element[end]) || a.image && element[end] == ':'
 }
 
 // matchModule says whether module is the one of the rule or lies below it.
@@ -158,7 +160,7 @@ func matchModule(rule, module string) bool {
 func (a *argumentRule) matchElement(element string) bool {
 	element = element[:min(len(element), MaxArgumentBytes)]
 	for i := range len(element) {
-		if (i == 0 || isBoundary(element[i-1])) && containsAt(a.rule.Contains, element, i) {
+		if (i == 0 || isBoundary(element[i-1])) && a.containsAt(element, i) {
 			return true
 		}
 	}

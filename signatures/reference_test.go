@@ -215,7 +215,7 @@ func FuzzPaths(f *testing.F) {
 		for i := range set.signatures[1].Files {
 			r := compileFile(1, &set.signatures[1].Files[i])
 			for level := trimFolder(file, windows); level != ""; level, _ = lastSegment(level, windows) {
-				want = want || r.pattern.match(level, windows)
+				want = want || r.pattern.match(level, windows, windows)
 				if !r.coversBelow() {
 					break
 				}

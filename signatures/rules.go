@@ -36,6 +36,19 @@ func (c *checker) rules(key string, sig *Signature) {
 			c.errorf(index1(key+".gen_ai_providers", i), "%q is no name of a provider: lower-case letters, digits, space and . _ - / at most 63, two at least", name)
 		}
 	}
+	for i := range sig.Packages {
+		c.pack(index1(key+".packages", i), &sig.Packages[i], sig.Kind)
+	}
+	for i := range sig.Extensions {
+		if err := checkExtension(&sig.Extensions[i]); err != nil {
+			c.errorf(index1(key+".extensions", i), "%v", err)
+		}
+	}
+	for i := range sig.Models {
+		if err := checkModel(sig.Models[i].Name); err != nil {
+			c.errorf(index1(key+".models", i)+".name", "%v", err)
+		}
+	}
 	seen := map[string]string{}
 	all := selectors(sig)
 	for _, s := range all {
@@ -53,7 +66,7 @@ func (c *checker) rules(key string, sig *Signature) {
 
 // canStand says whether the rules of sig can make a match at all.
 func canStand(sig *Signature) bool {
-	strong := len(sig.Hosts)+len(sig.Formats)+len(sig.GenAIProviders) > 0
+	strong := len(sig.Hosts)+len(sig.Formats)+len(sig.GenAIProviders)+len(sig.Models)+len(sig.Places()) > 0
 	var network, process int // kinds of weak evidence that come together
 	for i := range sig.Paths {
 		strong = strong || sig.Paths[i].AnyHost && !sig.Paths[i].Weak
@@ -81,12 +94,26 @@ func canStand(sig *Signature) bool {
 			process |= 4
 		}
 	}
+	for i := range sig.Packages {
+		if a := packageArgument(0, &sig.Packages[i], sig.Kind, ""); a != nil {
+			strong = strong || !a.rule.Weak
+			process |= 2
+		}
+	}
 	if len(sig.Ports) > 0 {
 		network |= 8
 		process |= 8
 	}
 	two := func(set int) bool { return set&(set-1) != 0 }
 	return strong || two(network) || two(process)
+}
+
+func (c *checker) pack(key string, r *PackageRule, kind AssetKind) {
+	if err := checkPackage(r); err != nil {
+		c.errorf(key, "%v", err)
+	} else if r.Ecosystem == "oci" && !kind.runs() {
+		c.errorf(key, "an image is found where it is started by name: want kind mcp_server, agent, app or runtime, not %s", kind)
+	}
 }
 
 func (c *checker) host(key string, r *HostRule, sig *Signature) {
@@ -112,6 +139,9 @@ func (c *checker) host(key string, r *HostRule, sig *Signature) {
 		if _, tail, _ := strings.Cut(r.Value, "*."); publicSuffix(tail) {
 			c.errorf(key+".value", "%q matches too much: registries hand out names below %s", r.Value, tail)
 		}
+	}
+	if r.Label != "" && (r.Match != HostWildcard || !oneOf(r.Label, HostLabels())) {
+		c.errorf(key+".label", "%q goes with match: wildcard and is one of %s", r.Label, strings.Join(HostLabels(), ", "))
 	}
 	if r.Shared && len(sig.Paths) == 0 {
 		c.errorf(key+".shared", "a shared host needs a path rule that tells the AI from the rest")
@@ -209,11 +239,11 @@ func (c *checker) file(key string, r *FileRule) {
 			c.errorf(key+".path", "%q is no path pattern: segments of 1 to %d characters between /, no \\, no **", r.Path, maxSegment)
 			return
 		}
-		if len(strings.ReplaceAll(s, "*", "")) >= 2 {
+		if len(strings.NewReplacer("*", "", "#", "").Replace(s)) >= 2 {
 			literal++
 		}
 	}
-	if literal == 0 || strings.Trim(pattern.segments[len(pattern.segments)-1], "*.") == "" {
+	if literal == 0 || strings.Trim(pattern.segments[len(pattern.segments)-1], "*#.") == "" {
 		c.errorf(key+".path", "%q matches too much: its last segment must say more than *", r.Path)
 	}
 	if (r.Kind == "store" || r.Kind == "binary") && pattern.anchor == anchorAny && len(pattern.segments) < 2 && len(r.Path) < minProcessName {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gnomon-ai/gnomon/signatures"
 	"github.com/gnomon-ai/gnomon/signatures/catalogue"
+	"github.com/gnomon-ai/gnomon/signatures/sigtest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
@@ -196,11 +197,139 @@ func TestSchemaRefuses(t *testing.T) {
 	f(hosts, hosts+"\n    gen_ai_providers: [Acme]")
 	f(hosts, hosts+"\n    gen_ai_providers: [a]")
 	f(hosts, hosts+"\n    gen_ai_providers: acme")
+	f(hosts, hosts+"\n    unverified: true\n    enabled: true")
+	f(host, "{value: api.acme.example, match: exact, role: api, label: tenant}")
+	f(host, `{value: "*.acme.example", match: wildcard, role: api, label: customer}`)
+	f(hosts, hosts+"\n    packages: [{ecosystem: pip, name: acme}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: npm, name: Acme}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: npm, name: \"@acme\"}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: pypi, name: \"acme/x\"}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: go, name: acme}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: maven, name: acme}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: packagist, name: acme}]")
+	f(hosts, hosts+"\n    packages: [{ecosystem: oci, name: \"acme:latest\"}]")
+	f(hosts, hosts+"\n    extensions: [{store: opera, id: acme}]")
+	f(hosts, hosts+"\n    extensions: [{store: vscode, id: Acme.Chat}]")
+	f(hosts, hosts+"\n    extensions: [{store: chrome, id: acme}]")
+	f(hosts, hosts+"\n    extensions: [{store: vim, id: acme.vim}]")
+	f(hosts, hosts+"\n    extensions: [{store: vscode, id: acme.chat, folder: chat}]")
+	f(hosts, hosts+"\n    models: [{name: acme*}]")
+	f(hosts, hosts+"\n    family: acme")
+	f(hosts, hosts+"\n    licence: {class: unknown, source: \"https://acme.example\", checked: 2026-11-01}")
+	f("kind: service", "kind: model_family")
+	risk := func(fact string) { t.Helper(); f(hosts, hosts+"\n    risk: {"+fact+"}") }
+	cited := `, source: "https://acme.example/terms", checked: 2026-11-01}`
+	risk("")
+	risk("trains_on_input: {value: maybe" + cited)
+	risk("trains_on_input: {value: never}")
+	risk("trains_on_input: never")
+	risk(`retention: {value: 30d, source: acme, checked: 2026-11-01}`)
+	risk(`retention: {value: 30d, source: "https://acme.example", checked: soon}`)
+	risk("retention: {value: 30" + cited)
+	risk("residency: {value: US" + cited)
+	risk("residency: {value: []" + cited)
+	risk("residency: {value: [Europe]" + cited)
+	risk("certifications: {value: [iso9001]" + cited)
+	risk("certifications: {value: [soc2, soc2]" + cited)
+	risk("agentic: {value: sometimes" + cited)
+	risk("aggregated: {value: true" + cited)
 	f("positive: [{host: api.acme.example}]", "positive: []")
+	f("positive: [{host: api.acme.example}]", "positive: [{host: api.acme.example, package: pypi/acme}]")
+	f("positive: [{host: api.acme.example}]", "positive: [{package: pypi/acme, model: acme}]")
+	f("positive: [{host: api.acme.example}]", "positive: [{package: acme}]")
+	f("positive: [{host: api.acme.example}]", "positive: [{extension: opera/acme}]")
 	f("positive: [{host: api.acme.example}]", "positive: [{host: api.acme.example, process: x}]")
 	f("positive: [{host: api.acme.example}]", "positive: [{}]")
 	f("negative: [{host: www.acme.example}]", "negative: []")
 	f("negative: [{host: www.acme.example}]", "shares: []")
+}
+
+const schemaInstalled = `schema: signatures/v1
+provider: {id: acme, name: Acme, country: US}
+signatures:
+  - id: acme.sdk
+    name: Acme SDK
+    kind: sdk
+    categories: [api_llm]
+    status: active
+    confidence: 90
+    sources: [{url: "https://acme.example/docs", checked: 2026-11-01}]
+    hosts:
+      - {value: "*.acme.example", match: wildcard, role: api, label: tenant}
+    packages:
+      - {ecosystem: pypi, name: acme-ai}
+      - {ecosystem: npm, name: "@acme/sdk"}
+      - {ecosystem: go, name: github.com/Acme/acme-go}
+      - {ecosystem: maven, name: "example.acme:acme-java"}
+      - {ecosystem: nuget, name: Acme.AI}
+      - {ecosystem: cargo, name: acme-rs}
+      - {ecosystem: rubygems, name: acme-ai}
+      - {ecosystem: packagist, name: acme/client}
+    extensions:
+      - {store: vscode, id: acme.chat}
+      - {store: chrome, id: abcdefghijklmnopabcdefghijklmnop}
+      - {store: firefox, id: "chat@acme.example"}
+      - {store: jetbrains, id: example.acme, folder: acme-intellij}
+      - {store: jetbrains, id: example.acme.unknown}
+      - {store: vim, id: acme/acme.vim}
+      - {store: emacs, id: acme-el}
+      - {store: sublime, id: LSP-acme}
+    risk:
+      trains_on_input: {value: opt_out, source: "https://acme.example/terms", checked: 2026-11-01}
+      retention: {value: 30d, source: "https://acme.example/terms", checked: 2026-11-01, note: interface alone}
+      residency: {value: [US, EU], source: "https://acme.example/terms", checked: 2026-11-01}
+      certifications: {value: [soc2, iso27001], source: "https://acme.example/trust", checked: 2026-11-01}
+      aggregator: {value: false, source: "https://acme.example/terms", checked: 2026-11-01}
+    tests:
+      positive:
+        - {host: a.acme.example}
+        - {package: pypi/acme-ai}
+        - {package: npm/@acme/sdk}
+        - {package: go/github.com/Acme/acme-go}
+        - {package: "maven/example.acme:acme-java"}
+        - {package: nuget/Acme.AI}
+        - {package: cargo/acme-rs}
+        - {package: rubygems/acme-ai}
+        - {package: packagist/acme/client}
+        - {extension: vscode/acme.chat}
+        - {extension: chrome/abcdefghijklmnopabcdefghijklmnop}
+        - {extension: firefox/chat@acme.example}
+        - {extension: jetbrains/example.acme}
+        - {extension: vim/acme/acme.vim}
+        - {extension: emacs/acme-el}
+        - {extension: sublime/LSP-acme, os: darwin}
+      negative:
+        - {package: pypi/acme-ai-helper}
+        - {extension: jetbrains/example.acme.unknown}
+  - id: acme.family
+    name: Acme models
+    kind: model_family
+    family: acme
+    licence: {class: community, name: Acme Licence, source: "https://acme.example/licence", checked: 2026-11-01}
+    categories: [model_file]
+    status: active
+    unverified: true
+    confidence: 90
+    sources: [{url: "https://acme.example/docs", checked: 2026-11-01}]
+    models: [{name: "acme-3*"}]
+    tests:
+      positive: [{model: "Acme/Acme_3 8B.gguf"}]
+      negative: [{model: acme-2}]
+`
+
+// TestSchemaAcceptsWhatIsInstalled has one of every kind of package, extension
+// and fact.
+func TestSchemaAcceptsWhatIsInstalled(t *testing.T) {
+	if err := compileSchema(t).Validate(instance(t, []byte(schemaInstalled))); err != nil {
+		t.Error(err)
+	}
+	list, err := signatures.Load(singleFile([]byte(schemaInstalled)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range sigtest.Run(list) {
+		t.Error(p)
+	}
 }
 
 // singleFile is a file system with data as its only file.
@@ -282,6 +411,26 @@ func TestSchemaNamesTheKeys(t *testing.T) {
 	enum("Signature", "categories", signatures.Categories())
 	enum("Signature", "kind", texts(signatures.AssetKinds()))
 	enum("HostRule", "role", texts(signatures.HostRoles()))
+	enum("HostRule", "label", signatures.HostLabels())
+	enum("PackageRule", "ecosystem", signatures.Ecosystems())
+	enum("ExtensionRule", "store", signatures.Stores())
+	enum("Licence", "class", signatures.LicenceClasses())
+	risk := func(fact string) map[string]any {
+		return defs["Risk"].(map[string]any)["properties"].(map[string]any)[fact].(map[string]any)["properties"].(map[string]any)["value"].(map[string]any)
+	}
+	words := func(list any) []string {
+		var out []string
+		for _, v := range list.([]any) {
+			out = append(out, v.(string))
+		}
+		return out
+	}
+	if diff := cmp.Diff(signatures.Trainings(), words(risk("trains_on_input")["enum"])); diff != "" {
+		t.Errorf("trains_on_input (-code +schema):\n%s", diff)
+	}
+	if diff := cmp.Diff(signatures.Certifications(), words(risk("certifications")["items"].(map[string]any)["enum"])); diff != "" {
+		t.Errorf("certifications (-code +schema):\n%s", diff)
+	}
 }
 
 func texts[T ~string](list []T) []string {

@@ -85,6 +85,47 @@ func selectors(sig *Signature) []selector {
 			return strings.EqualFold(o.Application.Provider, name)
 		})
 	}
+	return append(out, installedSelectors(sig)...)
+}
+
+// installedSelectors lists the rules of sig for packages, extensions and models.
+func installedSelectors(sig *Signature) []selector {
+	var out []selector
+	add := func(kind string, i int, text string, hit func(*Observation) bool) {
+		out = append(out, selector{fmt.Sprintf("%s[%d]", kind, i), text, true, hit})
+	}
+	lies := func(rules []fileRule, o *Observation) (hit bool) {
+		x := newFileIndex()
+		for _, r := range rules {
+			x.add(r)
+		}
+		x.each(o.File.Path, o.OS, false, func(*fileRule) { hit = true })
+		return hit
+	}
+	for i := range sig.Packages {
+		r := &sig.Packages[i]
+		files, argument, err := compilePackage(0, r, sig.Kind)
+		if err != nil {
+			continue // reported by the checks of the rule
+		}
+		add("packages", i, "package "+r.text(), func(o *Observation) bool {
+			return argument != nil && o.Kind == KindProcess && argument.hits(o) || lies(files, o)
+		})
+	}
+	for i := range sig.Extensions {
+		r := &sig.Extensions[i]
+		files, err := compileExtension(0, r)
+		if err != nil || len(files) == 0 {
+			continue // a JetBrains plugin whose folder is not known hits nothing
+		}
+		add("extensions", i, "extension "+r.text(), func(o *Observation) bool { return lies(files, o) })
+	}
+	for i := range sig.Models {
+		pattern := sig.Models[i].Name
+		add("models", i, "model "+pattern, func(o *Observation) bool {
+			return o.Application.Model != "" && matchRuns(pattern, NormalizeModel(o.Application.Model), false)
+		})
+	}
 	return out
 }
 

@@ -23,6 +23,7 @@ type Set struct {
 	files     *fileIndex
 	formats   map[string][]namedRule
 	providers map[string][]namedRule // by the name that applications give them
+	models    *modelIndex
 }
 
 // namedRule is a rule for one name: a compiled FormatRule, or a name of a
@@ -66,6 +67,7 @@ func CompileAs(list []Signature, version string) (*Set, error) {
 		files:      newFileIndex(),
 		formats:    map[string][]namedRule{},
 		providers:  map[string][]namedRule{},
+		models:     newModelIndex(),
 	}
 	slices.SortStableFunc(s.signatures, func(a, b Signature) int { return cmp.Compare(a.ID, b.ID) })
 	var order []hostKey
@@ -75,7 +77,7 @@ func CompileAs(list []Signature, version string) (*Set, error) {
 		if i > 0 && s.signatures[i-1].ID == sig.ID {
 			return nil, fmt.Errorf("compiling signatures: the id %s is given twice (%s and %s)", sig.ID, origin(&s.signatures[i-1]), origin(sig))
 		}
-		if !sig.enabled() {
+		if !sig.IsEnabled() {
 			continue
 		}
 		for h := range sig.Hosts {
@@ -130,13 +132,12 @@ func (s *Set) addRules(i int32, sig *Signature) error {
 		s.arguments.add(compileArgument(i, &sig.Arguments[n]))
 	}
 	for n := range sig.Files {
-		rule := compileFile(i, &sig.Files[n])
-		for _, segment := range rule.pattern.segments {
-			if segment == "" || len(segment) > maxSegment {
-				return fmt.Errorf("file rule %q: a segment has %d bytes, want 1 to %d", rule.rule.Path, len(segment), maxSegment)
-			}
+		if err := s.files.checked(compileFile(i, &sig.Files[n])); err != nil {
+			return err
 		}
-		s.files.add(rule)
+	}
+	if err := s.addInstalled(i, sig); err != nil {
+		return err
 	}
 	for _, r := range sig.Ports {
 		number := strconv.Itoa(int(r.Port))
@@ -151,6 +152,36 @@ func (s *Set) addRules(i int32, sig *Signature) error {
 			return fmt.Errorf("the provider name %q is not 1 to %d bytes in lower case", name, maxProvider)
 		}
 		s.providers[name] = append(s.providers[name], namedRule{i, providerSelector(name)})
+	}
+	return s.models.add(i, sig)
+}
+
+// addInstalled indexes the rules for packages and extensions.
+func (s *Set) addInstalled(i int32, sig *Signature) error {
+	for n := range sig.Packages {
+		files, argument, err := compilePackage(i, &sig.Packages[n], sig.Kind)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := s.files.checked(f); err != nil {
+				return err
+			}
+		}
+		if argument != nil {
+			s.arguments.add(*argument)
+		}
+	}
+	for n := range sig.Extensions {
+		files, err := compileExtension(i, &sig.Extensions[n])
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := s.files.checked(f); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -171,7 +202,10 @@ func (s *Set) Lookup(id string) (*Signature, bool) {
 // Version identifies what matching depends on: see the function [Version].
 func (s *Set) Version() string { return s.version }
 
-func (sig *Signature) enabled() bool { return sig.Enabled == nil || *sig.Enabled }
+// IsEnabled says whether sig takes part in matching.
+func (sig *Signature) IsEnabled() bool {
+	return !sig.Unverified && (sig.Enabled == nil || *sig.Enabled)
+}
 
 // Merge lays overlay over base: an entry with an id of base replaces it (with
 // Enabled false, switches it off), others are added. Neither list is changed.

@@ -11,8 +11,11 @@ type Provider struct {
 // Document is one catalogue file: a provider and its signatures.
 type Document struct {
 	Schema     string      `yaml:"schema"` // "signatures/v1"
-	Provider   Provider    `yaml:"provider"`
-	Signatures []Signature `yaml:"signatures"`
+	Provider   Provider    `yaml:"provider,omitempty"`
+	Signatures []Signature `yaml:"signatures,omitempty"`
+	// Suppressions are for the files of an organisation alone, see LoadOverlay.
+	// A file that holds nothing else needs no provider.
+	Suppressions []Suppression `yaml:"suppressions,omitempty"`
 }
 
 // AssetKind says what kind of AI a signature describes.
@@ -28,10 +31,12 @@ const (
 	AssetMCPServer   AssetKind = "mcp_server"
 	AssetModelFormat AssetKind = "model_format"
 	AssetModelStore  AssetKind = "model_store"
+	AssetSDK         AssetKind = "sdk"          // a library that programs are built with
+	AssetModelFamily AssetKind = "model_family" // models of one line, known by their names
 )
 
 // Signature is one entry of the catalogue. Every rule is data; the fields that
-// hold rules (Hosts … GenAIProviders) are selectors, of which any may hit.
+// hold rules (Hosts … Models) are selectors, of which any may hit.
 type Signature struct {
 	ID         string    `yaml:"id"` // "<provider>.<product>", stable, never reused
 	Name       string    `yaml:"name"`
@@ -40,6 +45,7 @@ type Signature struct {
 	Status     string    `yaml:"status"`                // active, retired or renamed
 	ReplacedBy string    `yaml:"replaced_by,omitempty"` // signature id, with status renamed
 	Enabled    *bool     `yaml:"enabled,omitempty"`     // nil means true; false for entries that rest on one unverified source
+	Unverified bool      `yaml:"unverified,omitempty"`  // rests on memory or on one weak list: never enabled
 	Confidence uint8     `yaml:"confidence"`            // 1 to 100: what one strong hit is worth
 	Sources    []Source  `yaml:"sources"`               // at least one
 	Notes      string    `yaml:"notes,omitempty"`
@@ -54,7 +60,14 @@ type Signature struct {
 	Formats   []FormatRule   `yaml:"formats,omitempty"`
 	// GenAIProviders are names that applications give the provider in their own
 	// telemetry (gen_ai.provider.name and its forerunners), in lower case.
-	GenAIProviders []string `yaml:"gen_ai_providers,omitempty"`
+	GenAIProviders []string        `yaml:"gen_ai_providers,omitempty"`
+	Packages       []PackageRule   `yaml:"packages,omitempty"`
+	Extensions     []ExtensionRule `yaml:"extensions,omitempty"`
+	Models         []ModelRule     `yaml:"models,omitempty"` // of kind model_family alone
+
+	Family  string   `yaml:"family,omitempty"`  // of kind model_family: the word that inventories use
+	Licence *Licence `yaml:"licence,omitempty"` // of kind model_family
+	Risk    *Risk    `yaml:"risk,omitempty"`
 
 	Tests Tests `yaml:"tests"`
 
@@ -103,6 +116,9 @@ type HostRule struct {
 	// Shared marks a host that also serves things that are no AI: such a rule
 	// hits only together with one of the signature's path rules.
 	Shared bool `yaml:"shared,omitempty"`
+	// Label says what the "*" of a wildcard names, see HostLabels; Hit.Label is
+	// its text.
+	Label string `yaml:"label,omitempty"`
 }
 
 // PathRule matches the path of an HTTP request, its query removed, at a label
@@ -151,8 +167,8 @@ type ArgumentRule struct {
 }
 
 // FileRule matches a file or folder by its place. "~" stands for any home
-// directory, "*" within a segment for any run of characters of that segment; a
-// value that starts with neither "~" nor "/" matches below any folder. Rules of
+// directory, "*" within a segment for any run of characters of that segment, "#"
+// for one that begins with a digit, such as a version; a value that starts with neither "~" nor "/" matches below any folder. Rules of
 // kind store and binary also match whatever lies below their path; those of kind
 // binary are tried on the executable of a process, too. Windows paths are
 // written with "/" and compared without regard to case.
@@ -213,4 +229,9 @@ type Example struct {
 	// GenAIProvider makes it what an application says of itself, with at most a
 	// host, the server that it called, and its port.
 	GenAIProvider string `yaml:"gen_ai_provider,omitempty"`
+
+	Package   string `yaml:"package,omitempty"`   // "pypi/openai": installed where its ecosystem puts it
+	Extension string `yaml:"extension,omitempty"` // "vscode/anthropic.claude-code", likewise
+	Model     string `yaml:"model,omitempty"`     // name of a model, for Set.Family
+	Folder    string `yaml:"-"`                   // of a JetBrains plugin; Load takes it from the rules of the signature
 }

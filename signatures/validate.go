@@ -38,11 +38,35 @@ func (c *checker) errorf(key, format string, args ...any) {
 	c.problems = append(c.problems, c.positions.Errorf(key, format, args...))
 }
 
-func (c *checker) document(d *Document) {
+// document checks a file; overlay says that it is one of an organisation.
+func (c *checker) document(d *Document, overlay bool) {
 	if d.Schema != Schema {
 		c.errorf("schema", "want %s, got %q", Schema, d.Schema)
 	}
-	p := &d.Provider
+	for i := range d.Suppressions {
+		c.suppression(index1("suppressions", i), &d.Suppressions[i], overlay)
+	}
+	if len(d.Signatures) > 0 || len(d.Suppressions) == 0 || d.Provider != (Provider{}) {
+		c.provider(&d.Provider)
+	}
+	if len(d.Signatures) == 0 && len(d.Suppressions) == 0 {
+		c.errorf("signatures", "the file has no signature")
+	}
+	for i := range d.Signatures {
+		c.signature(fmt.Sprintf("signatures[%d]", i), &d.Signatures[i])
+	}
+}
+
+func (c *checker) suppression(key string, s *Suppression, overlay bool) {
+	if !overlay {
+		c.errorf(key, "suppressions are for the files of an organisation alone (signatures_dir of the agent)")
+	}
+	c.required(key+".signature", s.Signature)
+	c.required(key+".reason", s.Reason)
+	c.date(key+".until", s.Until)
+}
+
+func (c *checker) provider(p *Provider) {
 	if !slugForm.MatchString(p.ID) {
 		c.errorf("provider.id", "%q is no slug (lower-case letters, digits and -, at most 63)", p.ID)
 	}
@@ -52,12 +76,6 @@ func (c *checker) document(d *Document) {
 	}
 	if p.Parent != "" && (!slugForm.MatchString(p.Parent) || p.Parent == p.ID) {
 		c.errorf("provider.parent", "%q is not the id of another provider", p.Parent)
-	}
-	if len(d.Signatures) == 0 {
-		c.errorf("signatures", "the file has no signature")
-	}
-	for i := range d.Signatures {
-		c.signature(fmt.Sprintf("signatures[%d]", i), &d.Signatures[i])
 	}
 }
 
@@ -97,17 +115,27 @@ func (c *checker) signature(key string, sig *Signature) {
 	for i := range sig.Sources {
 		c.source(index1(key+".sources", i), &sig.Sources[i])
 	}
+	c.facts(key, sig)
 	before := len(c.problems)
 	c.rules(key, sig)
 	c.tests(key+".tests", sig, len(c.problems) == before)
 }
 
 func (c *checker) source(key string, s *Source) {
-	if u, err := url.Parse(s.URL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		c.errorf(key+".url", "%q is no http or https URL", s.URL)
+	c.cited(key, "url", s.URL, s.Checked)
+}
+
+// cited checks where and when a fact was read; name is the key of the URL.
+func (c *checker) cited(key, name, address, checked string) {
+	if u, err := url.Parse(address); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		c.errorf(key+"."+name, "%q is no http or https URL", address)
 	}
-	if t, err := time.Parse(time.DateOnly, s.Checked); err != nil || t.Year() < 2020 {
-		c.errorf(key+".checked", "%q is no date such as 2026-01-31", s.Checked)
+	c.date(key+".checked", checked)
+}
+
+func (c *checker) date(key, text string) {
+	if t, err := time.Parse(time.DateOnly, text); err != nil || t.Year() < 2020 {
+		c.errorf(key, "%q is no date such as 2026-01-31", text)
 	}
 }
 

@@ -48,12 +48,38 @@ func Categories() []string {
 
 // AssetKinds lists the values of Signature.Kind.
 func AssetKinds() []AssetKind {
-	return []AssetKind{AssetService, AssetRuntime, AssetApp, AssetAgent, AssetExtension, AssetMCPServer, AssetModelFormat, AssetModelStore}
+	return []AssetKind{AssetService, AssetRuntime, AssetApp, AssetAgent, AssetExtension, AssetMCPServer, AssetModelFormat, AssetModelStore, AssetSDK, AssetModelFamily}
 }
 
 // HostRoles lists the values of HostRule.Role.
 func HostRoles() []HostRole {
 	return []HostRole{RoleAPI, RoleWebUI, RoleAuth, RoleCDN, RoleTelemetry, RoleDownload, RoleMCP}
+}
+
+// HostLabels lists the values of HostRule.Label.
+func HostLabels() []string { return []string{"tenant", "account", "region", "model", "deployment"} }
+
+// Ecosystems lists the values of PackageRule.Ecosystem.
+func Ecosystems() []string {
+	return []string{"pypi", "npm", "go", "maven", "nuget", "cargo", "rubygems", "packagist", "oci"}
+}
+
+// Stores lists the values of ExtensionRule.Store.
+func Stores() []string {
+	return []string{"vscode", "chrome", "edge", "firefox", "jetbrains", "vim", "emacs", "sublime"}
+}
+
+// LicenceClasses lists the values of Licence.Class.
+func LicenceClasses() []string {
+	return []string{"permissive", "copyleft", "community", "noncommercial", "proprietary", "unknown"}
+}
+
+// Trainings lists the values of Risk.TrainsOnInput.
+func Trainings() []string { return []string{"never", "opt_in", "opt_out", "always"} }
+
+// Certifications lists the values of Risk.Certifications.
+func Certifications() []string {
+	return []string{"soc2", "iso27001", "iso42001", "hipaa_baa", "gdpr_dpa", "fedramp", "c5", "pci_dss", "csa_star", "iso27701", "iso27017", "iso27018"}
 }
 
 // Fields lists the values of FieldRule.Field.

@@ -39,7 +39,7 @@ func Run(list []signatures.Signature) []Problem {
 	r := &runner{set: set}
 	for i := range set.Signatures() {
 		sig := &set.Signatures()[i]
-		if sig.Enabled != nil && !*sig.Enabled {
+		if !sig.IsEnabled() {
 			r.disabled(sig)
 			continue
 		}
@@ -74,13 +74,27 @@ func (r *runner) match(set *signatures.Set, sig *signatures.Signature, e signatu
 		r.errorf(sig, "the example %s is of no use: %v", describe(e), err)
 		return nil, false
 	}
+	if e.Model != "" {
+		return family(set, e.Model), true
+	}
 	return set.Match(&o, nil), true
+}
+
+// family returns the family of a model as a match.
+func family(set *signatures.Set, name string) []signatures.Match {
+	sig, selector := set.Family(name)
+	if sig == nil {
+		return nil
+	}
+	m := signatures.Match{Signature: sig, HitCount: 1, Confidence: sig.Confidence}
+	m.Hits[0] = signatures.Hit{Evidence: signatures.EvidenceGenAIModel, Value: name, Selector: selector}
+	return []signatures.Match{m}
 }
 
 // disabled holds a signature that is switched off against its own examples.
 func (r *runner) disabled(sig *signatures.Signature) {
 	on := *sig
-	on.Enabled = nil
+	on.Enabled, on.Unverified = nil, false
 	set, err := signatures.Compile([]signatures.Signature{on})
 	if err != nil {
 		r.errorf(sig, "%v", err)
@@ -134,7 +148,11 @@ func (r *runner) fires(sig *signatures.Signature) {
 		if err != nil {
 			continue // reported by examples
 		}
-		for _, m := range r.set.Match(&o, nil) {
+		matches := r.set.Match(&o, nil)
+		if e.Model != "" {
+			matches = family(r.set, e.Model)
+		}
+		for _, m := range matches {
 			if m.Signature.ID == sig.ID {
 				for _, h := range m.Evidence() {
 					shown[h.Selector] = true
@@ -183,6 +201,17 @@ func rules(sig *signatures.Signature) []string {
 	for _, name := range sig.GenAIProviders {
 		out = append(out, "gen_ai provider "+name)
 	}
+	for _, p := range sig.Packages {
+		out = append(out, "package "+p.Ecosystem+"/"+p.Name)
+	}
+	for _, x := range sig.Extensions {
+		if x.Store != "jetbrains" || x.Folder != "" {
+			out = append(out, "extension "+x.Store+"/"+x.ID)
+		}
+	}
+	for _, m := range sig.Models {
+		out = append(out, "model "+m.Name)
+	}
 	return out
 }
 
@@ -204,6 +233,9 @@ func describe(e signatures.Example) string {
 	add("file", e.File, e.File != "")
 	add("format", e.Format, e.Format != "")
 	add("os", e.OS, e.OS != "")
+	add("package", e.Package, e.Package != "")
+	add("extension", e.Extension, e.Extension != "")
+	add("model", e.Model, e.Model != "")
 	add("gen_ai_provider", e.GenAIProvider, e.GenAIProvider != "")
 	return "{" + strings.Join(parts, ", ") + "}"
 }

@@ -125,3 +125,25 @@ func BenchmarkCompile100000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMatchFileOf600 asks for the place of files among 600 rules that end
+// in a version.
+func BenchmarkMatchFileOf600(b *testing.B) {
+	list := make([]Signature, 600)
+	for i := range list {
+		list[i] = sign(fmt.Sprintf("bench.x%03d", i), func(s *Signature) {
+			s.Files = []FileRule{{Path: fmt.Sprintf("extensions/acme.%c%cname%d-*", 'a'+i%26, 'a'+i/26%26, i), Kind: "data"}}
+		})
+	}
+	set := mustCompile(b, list...)
+	for _, path := range []string{"/home/ana/.vscode/extensions/acme.abname27-1.2.3", "/home/ana/.vscode/extensions/acme.unknown-1.2.3", "/home/ana/src/main.go"} {
+		b.Run(path[len(path)-12:], func(b *testing.B) {
+			o := mustObserve(b, Example{File: path})
+			into := make([]Match, 0, MaxMatches)
+			b.ReportAllocs()
+			for b.Loop() {
+				into = set.Match(&o, into[:0])
+			}
+		})
+	}
+}

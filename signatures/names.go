@@ -29,7 +29,10 @@ func (x *NameIndex) Add(pattern string, value int32) {
 }
 
 // Each calls visit for the value of every pattern that can match name, and of
-// some that do not: MatchName decides. It stops where visit says false.
+// some that do not: MatchName decides. It stops where visit says false. It is
+// not inlined, so that the caller's visit need not be allocated.
+//
+//go:noinline
 func (x *NameIndex) Each(name string, visit func(value int32) bool) { eachName(x, name, visit) }
 
 // MatchName compares a name with a pattern, in which "*" stands for any run of

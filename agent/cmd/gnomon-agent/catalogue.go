@@ -35,22 +35,36 @@ func loadCatalogue(overlay string) (*signatures.Set, error) {
 }
 
 // lookFor tells the file sensor what to report by its place: the last elements
-// of the catalogue's file rules. unnamed counts the rules whose last element
-// names nothing, so that no file is found by them.
+// of the catalogue's file rules, and those of packages and extensions together
+// with the folder that they lie in, for their own names are words of every day.
+// unnamed counts the rules whose last element names nothing, so that no file is
+// found by them.
 func lookFor(set *signatures.Set, into *files.Config) (unnamed int) {
 	into.KnownNames, into.KnownPatterns = nil, nil
 	seen := map[string]bool{}
-	for _, s := range set.Signatures() {
+	list := set.Signatures()
+	for i := range list {
+		s := &list[i]
+		if !s.IsEnabled() {
+			continue
+		}
 		for _, rule := range s.Files {
 			name := path.Base(strings.ReplaceAll(rule.Path, `\`, "/"))
 			switch {
-			case strings.Trim(name, "*") == "" || name == "~" || name == "." || name == "/":
+			case strings.Trim(name, "*#") == "" || name == "~" || name == "." || name == "/":
 				unnamed++
 			case seen[name]:
-			case strings.Contains(name, "*"):
+			case strings.ContainsAny(name, "*#"):
 				into.KnownPatterns = append(into.KnownPatterns, name)
 			default:
 				into.KnownNames = append(into.KnownNames, name)
+			}
+			seen[name] = true
+		}
+		for _, place := range s.Places() {
+			name := path.Join(path.Base(path.Dir(place)), path.Base(place))
+			if !seen[name] {
+				into.KnownPatterns = append(into.KnownPatterns, name)
 			}
 			seen[name] = true
 		}

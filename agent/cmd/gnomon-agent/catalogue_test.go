@@ -42,6 +42,31 @@ func TestLookFor(t *testing.T) {
 	f([]string{"tool/*", "other/**"}, nil, nil, 2)
 }
 
+// TestLookFor_installed has the folder beside the name, and nothing of what is
+// switched off.
+func TestLookFor_installed(t *testing.T) {
+	set, err := signatures.Compile([]signatures.Signature{
+		{ID: "acme.sdk", Name: "SDK", Kind: signatures.AssetSDK, Confidence: 90, Packages: []signatures.PackageRule{
+			{Ecosystem: "npm", Name: "@acme/sdk"}, {Ecosystem: "pypi", Name: "acme"}, {Ecosystem: "cargo", Name: "acme"}, {Ecosystem: "oci", Name: "acme/x"},
+		}, Extensions: []signatures.ExtensionRule{{Store: "vscode", ID: "acme.chat"}}},
+		{ID: "acme.off", Name: "Off", Kind: signatures.AssetSDK, Confidence: 90, Unverified: true, Packages: []signatures.PackageRule{{Ecosystem: "npm", Name: "off"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config files.Config
+	if n := lookFor(set, &config); n != 0 {
+		t.Errorf("%d name nothing", n)
+	}
+	want := []string{
+		"*/acme-#", "@acme/sdk", "dist-packages/acme-#.dist-info", "dist-packages/acme-#.egg-info", "extensions/acme.chat-#",
+		"site-packages/acme-#.dist-info", "site-packages/acme-#.egg-info",
+	}
+	if diff := cmp.Diff(want, config.KnownPatterns); diff != "" || config.KnownNames != nil {
+		t.Errorf("%v (-want +got):\n%s", config.KnownNames, diff)
+	}
+}
+
 func TestLookFor_coversTheEmbeddedCatalogue(t *testing.T) {
 	set, err := loadCatalogue("")
 	if err != nil {

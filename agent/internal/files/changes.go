@@ -24,7 +24,7 @@ func (k *worker) matters(j job, names []string) bool {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue // no model of the folder, so it has none to lose
-		case err != nil || st.kind == kindFolder || st.kind == kindLink || k.known.has(name) || looseName(name):
+		case err != nil || st.kind == kindFolder || st.kind == kindLink || k.known.has(d.path, name) || looseName(name):
 			return true
 		case st.kind != kindFile || k.exclude.has(d.path, name):
 			continue

@@ -23,7 +23,9 @@ type Config struct {
 	// to case on Windows and macOS.
 	KnownNames []string `yaml:"-"`
 	// KnownPatterns are the same with "*" for any run of characters, none
-	// included.
+	// included, and "#" for one that begins with a digit. A pattern may be given
+	// with that of the folder it must lie in, "@acme/sdk"; case does not count
+	// then.
 	KnownPatterns []string `yaml:"-"`
 
 	Workers           int           `yaml:"workers"`              // folders looked at together, 1 or 2

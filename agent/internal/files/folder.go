@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 
 // foldCase brings a name into the form in which names are compared here.
 func foldCase(name string) string {
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+	if foldsCase() {
 		return strings.ToLower(name)
 	}
 	return name
@@ -113,7 +112,7 @@ func (k *worker) entry(ctx context.Context, b *batch, e entry) bool {
 		}
 		e.kind = st.kind
 	}
-	if e.kind != kindLink && k.known.has(e.name) {
+	if e.kind != kindLink && k.known.has(b.dir.path, e.name) {
 		if st, err := b.dir.lstat(e.name); err == nil {
 			k.knownPath(filepath.Join(b.dir.path, e.name), st)
 		}

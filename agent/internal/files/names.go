@@ -1,74 +1,66 @@
 package files
 
-import "strings"
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/gnomon-ai/gnomon/signatures"
+)
 
 // names are the base names of files and folders to report by their place. One
-// lookup costs a map access and, where it is no hit, a look at the patterns that
-// begin with the same byte.
+// lookup costs a map access and, where it is no hit, a step for each letter that
+// some pattern begins or ends with as the name does.
 type names struct {
-	whole map[string]struct{}
-	first [256][]namePattern // by their first byte
-	open  []namePattern      // those that begin with "*"
+	whole    map[string]struct{}
+	index    signatures.NameIndex
+	patterns []namePattern
 }
 
-// namePattern is what stands before, between and after the "*" of a pattern.
+// namePattern is a pattern for a name; in, where given, is one for the name of
+// the folder that it lies in. Names of packages and plugins alone say too little,
+// and their case nothing.
 type namePattern struct {
-	before, after string
-	between       []string
+	in, name string
+	fold     bool
 }
 
 func newNames(whole, patterns []string) *names {
 	n := &names{whole: make(map[string]struct{}, len(whole))}
-	for _, s := range whole {
-		n.whole[foldCase(s)] = struct{}{}
-	}
-	for _, s := range patterns {
-		parts := strings.Split(foldCase(s), "*")
-		last := len(parts) - 1
-		if last == 0 {
-			n.whole[parts[0]] = struct{}{}
-			continue
-		}
-		p := namePattern{before: parts[0], between: parts[1:last], after: parts[last]}
-		if p.before == "" {
-			n.open = append(n.open, p)
-		} else {
-			n.first[p.before[0]] = append(n.first[p.before[0]], p)
+	for _, s := range append(whole[:len(whole):len(whole)], patterns...) {
+		in, name, below := strings.Cut(s, "/")
+		switch {
+		case below:
+			n.add(namePattern{in, name, true})
+		case strings.ContainsAny(s, "*#"):
+			n.add(namePattern{"", s, foldsCase()})
+		default:
+			n.whole[foldCase(s)] = struct{}{}
 		}
 	}
 	return n
 }
 
-// has says whether name is one of n.
-func (n *names) has(name string) bool {
+func (n *names) add(p namePattern) {
+	n.index.Add(p.name, int32(len(n.patterns)))
+	n.patterns = append(n.patterns, p)
+}
+
+func foldsCase() bool { return runtime.GOOS == "windows" || runtime.GOOS == "darwin" }
+
+// has says whether name, of something in folder, is one of n.
+func (n *names) has(folder, name string) bool {
 	if name == "" {
 		return false
 	}
-	name = foldCase(name)
-	if _, ok := n.whole[name]; ok {
+	if _, ok := n.whole[foldCase(name)]; ok {
 		return true
 	}
-	for _, list := range [2][]namePattern{n.first[name[0]], n.open} {
-		for i := range list {
-			if list[i].match(name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (p *namePattern) match(name string) bool {
-	if len(name) < len(p.before)+len(p.after) || !strings.HasPrefix(name, p.before) || !strings.HasSuffix(name, p.after) {
-		return false
-	}
-	name = name[len(p.before) : len(name)-len(p.after)]
-	for _, part := range p.between {
-		i := strings.Index(name, part)
-		if i < 0 {
-			return false
-		}
-		name = name[i+len(part):]
-	}
-	return true
+	found := false
+	n.index.Each(name, func(i int32) bool {
+		p := &n.patterns[i]
+		found = signatures.MatchName(p.name, name, p.fold) && (p.in == "" || signatures.MatchName(p.in, filepath.Base(folder), true))
+		return !found
+	})
+	return found
 }

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -8,13 +9,26 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	n := newNames([]string{".claude"}, []string{"github.copilot-*", "models--*--*", "*.llamafile", "a*b*c", "plain"})
-	f := func(name string, want bool) {
+	n := newNames([]string{".claude"}, []string{"github.copilot-*", "models--*--*", "*.llamafile", "a*b*c", "plain", "@acme/sdk", "site-packages/acme-#.dist-info", "index.*/acme-#", "node_modules/acme"})
+	in := func(folder, name string, want bool) {
 		t.Helper()
-		if got := n.has(name); got != want {
-			t.Errorf("%q: %v", name, got)
+		if got := n.has(filepath.FromSlash(folder), name); got != want {
+			t.Errorf("%q in %s: %v", name, folder, got)
 		}
 	}
+	f := func(name string, want bool) { t.Helper(); in("/srv", name, want) }
+	in("/srv/node_modules/@acme", "sdk", true)
+	in("/srv/node_modules/@other", "sdk", false)
+	in("/srv", "sdk", false)
+	in("/srv/node_modules/@acme", "sdks", false)
+	in("/srv/node_modules", "acme", true)
+	in("/srv", "acme", false)
+	in("/srv/site-packages", "acme-1.2.dist-info", true)
+	in("/srv/site-packages", "Acme-1.2.dist-info", true)
+	in("/srv/site-packages", "acme-x.dist-info", false)
+	in("/srv/site-packages", "acme-1.2", false)
+	in("/srv/registry/src/index.crates.io-0", "acme-1.2", true)
+	in("/srv/registry/src", "acme-1.2", false)
 	f(".claude", true)
 	f("plain", true)
 	f("github.copilot-1.250.0", true)
@@ -38,17 +52,33 @@ func TestNames(t *testing.T) {
 }
 
 func TestNamesAllocateNothing(t *testing.T) {
-	n := newNames([]string{".claude"}, []string{"github.copilot-*", "models--*--*", "*.llamafile"})
-	if got := testing.AllocsPerRun(100, func() { n.has("models--a--b"); n.has("main.go") }); got != 0 {
+	n := newNames([]string{".claude"}, []string{"github.copilot-*", "models--*--*", "*.llamafile", "@acme/sdk"})
+	if got := testing.AllocsPerRun(100, func() { n.has("/srv", "models--a--b"); n.has("/srv", "main.go"); n.has("/srv/@acme", "sdk") }); got != 0 {
 		t.Errorf("%v allocations", got)
 	}
 }
 
+// manyPatterns makes n patterns as packages and extensions have them.
+func manyPatterns(n int) []string {
+	var list []string
+	for i := range n {
+		word := fmt.Sprintf("%c%cname%d", 'a'+i%26, 'a'+i/26%26, i)
+		list = append(list, []string{"site-packages/" + word + "-#.dist-info", "node_modules/" + word, "extensions/acme." + word + "-#", "*" + word}[i%4])
+	}
+	return list
+}
+
 func BenchmarkNames(b *testing.B) {
-	n := newNames([]string{".claude"}, []string{"github.copilot-*", "google.geminicodeassist-*", "models--*--*", "*.llamafile"})
-	b.ReportAllocs()
-	for b.Loop() {
-		n.has("gopher.go")
+	for _, patterns := range [][]string{{"github.copilot-*", "google.geminicodeassist-*", "models--*--*", "*.llamafile"}, manyPatterns(600)} {
+		n := newNames([]string{".claude"}, patterns)
+		for _, name := range []string{"gopher.go", "acme.unknown-1.2.3"} {
+			b.Run(fmt.Sprintf("%d/%s", len(patterns), name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					n.has("/home/ana/src", name)
+				}
+			})
+		}
 	}
 }
 

@@ -140,7 +140,7 @@ func (w *walker) walkAll(ctx context.Context) {
 			k.single(r)
 			continue
 		}
-		if w.known.has(filepath.Base(r.path)) {
+		if w.known.has(filepath.Dir(r.path), filepath.Base(r.path)) {
 			w.knownPath(r.path, r.dir.stat)
 		}
 		jobs = append(jobs, job{root: r, device: r.dir.stat.device})

@@ -24,6 +24,9 @@ type Set struct {
 	formats   map[string][]namedRule
 	providers map[string][]namedRule // by the name that applications give them
 	models    *modelIndex
+
+	suppressions []Suppression
+	suppressed   map[*Signature]suppressed
 }
 
 // namedRule is a rule for one name: a compiled FormatRule, or a name of a
@@ -42,16 +45,24 @@ type portRule struct {
 
 // Compile builds the indexes. Signatures with Enabled false are left out of
 // matching, and hide nothing from others, but stay listed. The list is copied;
-// what its entries point to must not change any more.
+// what its entries point to must not change any more. Suppressions change
+// nothing about matching: Suppressed answers what they say.
 //
 // An error names the first signature whose id is taken or whose rules cannot be
 // indexed. Whether a rule makes sense is for Load to say.
-func Compile(list []Signature) (*Set, error) {
+func Compile(list []Signature, suppressions ...Suppression) (*Set, error) {
 	version, err := Version(list)
 	if err != nil {
 		return nil, fmt.Errorf("compiling signatures: %w", err)
 	}
-	return CompileAs(list, version)
+	s, err := CompileAs(list, version)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.addSuppressions(suppressions); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // CompileAs is Compile for a list of which the [Version] was computed before.

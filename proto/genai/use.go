@@ -116,6 +116,11 @@ func Fill(f *finding.Finding, o *signatures.Observation, m *signatures.Match) {
 		}
 	}
 	f.Attributes = attributes(a)
+	for _, hit := range m.Evidence() {
+		if hit.Label != "" {
+			f.Attributes[AttributeLabel(hit.LabelKind)] = hit.Label
+		}
+	}
 	if f.ProcessName == "" {
 		f.ProcessName = a.Service
 	}

@@ -2,18 +2,20 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gnomon-ai/gnomon/agent/internal/files"
 	"github.com/gnomon-ai/gnomon/signatures"
 	"github.com/gnomon-ai/gnomon/signatures/catalogue"
 )
 
-// loadCatalogue compiles the embedded signatures, with those of a folder
-// beside them where one is named.
+// loadCatalogue compiles the embedded signatures, with those of an
+// organisation's folder over them where one is named.
 func loadCatalogue(overlay string) (*signatures.Set, error) {
 	if overlay == "" {
 		return catalogue.Compile()
@@ -26,12 +28,21 @@ func loadCatalogue(overlay string) (*signatures.Set, error) {
 	if _, err := os.Stat(overlay); err != nil {
 		return nil, fmt.Errorf("reading signatures_dir: %w", err)
 	}
-	more, err := signatures.Load(os.DirFS(overlay))
+	own, err := signatures.LoadOverlay(os.DirFS(overlay), list)
 	if err != nil {
 		return nil, fmt.Errorf("reading signatures_dir %s: %w", overlay, err)
 	}
-	list = append(list, more...)
-	return signatures.Compile(list)
+	return signatures.Compile(signatures.Merge(list, own.Signatures), own.Suppressions...)
+}
+
+// warnOfExpired tells of suppressions that have no effect any more.
+func warnOfExpired(set *signatures.Set, now time.Time, log *slog.Logger) {
+	for _, s := range set.Suppressions() {
+		if !now.Before(s.Ends()) {
+			log.Warn("a suppression has ended and has no effect: remove it, or give it a later day", "signature", s.Signature, "until", s.Until,
+				"reason", s.Reason, "file", s.File, "line", s.Line)
+		}
+	}
 }
 
 // lookFor tells the file sensor what to report by its place: the last elements

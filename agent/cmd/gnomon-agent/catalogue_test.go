@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,5 +108,33 @@ func TestScan_extensionsByTheirFolders(t *testing.T) {
 	want := map[string]string{copilot: "github.copilot-extension", claude: "anthropic.chrome-extension", hub: "huggingface.cache"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, r.out)
+	}
+}
+
+// TestLoadCatalogue_organisation lays a folder over the embedded catalogue.
+func TestLoadCatalogue_organisation(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "own.yaml"), []byte("schema: signatures/v1\nsuppressions:\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("  - {signature: groq.api, reason: decided, until: 2026-12-24}\n  - {signature: openai.api, reason: old, until: 2026-01-01}\n")
+	set, err := loadCatalogue(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(set.Suppressions()); n != 2 {
+		t.Errorf("%d suppressions", n)
+	}
+	var out strings.Builder
+	warnOfExpired(set, time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), slog.New(slog.NewTextHandler(&out, nil)))
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "signature=openai.api until=2026-01-01 reason=old file=own.yaml line=4") {
+		t.Errorf("warnings: %s", got)
+	}
+	write("  - {signature: groq.apii, reason: decided, until: 2026-12-24}\n")
+	if _, err := loadCatalogue(dir); err == nil || !strings.Contains(err.Error(), "own.yaml:3") {
+		t.Errorf("an unknown id gives %v", err)
 	}
 }

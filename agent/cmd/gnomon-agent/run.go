@@ -45,6 +45,7 @@ Exit codes: 0 stopped by a signal, 1 error.`,
 			return config.Print(s.out, t)
 		}
 		log := newLog(s.err, t.LogLevel)
+		warnOfExpired(set, began, log)
 		unnamed := lookFor(set, &t.File)
 		saveMemory()
 		a, err := assemble(t, set, log)

@@ -52,6 +52,9 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, whose a
 		f.Evidence = append(f.Evidence, finding.Evidence{
 			Kind: string(hit.Evidence), Value: cut(hit.Value), Selector: cut(hit.Selector), Weak: hit.Weak,
 		})
+		if hit.Label != "" {
+			setAttribute(&f, genai.AttributeLabel(hit.LabelKind), hit.Label)
+		}
 	}
 	buildProcess(&f, &o.Process)
 	switch {
@@ -68,6 +71,7 @@ func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, whose a
 		f.Model = Model(&o.File)
 		f.Asset.Key = ModelKey(&o.File)
 		f.Asset.Name = ModelName(&f.Model)
+		p.family(&f, &o.File)
 		if o.File.Problem != "" {
 			f.Confidence = min(f.Confidence, damagedConfidence)
 		}
@@ -150,6 +154,7 @@ func (p *Pipeline) applicationMatch(o *signatures.Observation, room *[signatures
 // name that it gives its host.
 func (p *Pipeline) buildApplication(f *finding.Finding, o *signatures.Observation, m *signatures.Match) {
 	genai.Fill(f, o, m)
+	genai.FillFamily(p.deps.Set, f, f.Model.Name)
 	if client := o.Flow.Client.Addr().Unmap(); client.IsValid() && !client.IsLoopback() {
 		f.ClientAddress = client.String()
 	}

@@ -14,6 +14,7 @@ type counters struct {
 
 	unmatched               atomic.Uint64 // observations that matched nothing and stayed on the host
 	matches                 atomic.Uint64
+	suppressed              atomic.Uint64 // matches that a suppression of the organisation left out
 	modelPlaces             atomic.Uint64 // matches of a model file's place, left to findings of their own
 	formatsWithoutSignature atomic.Uint64
 	unknownApplications     atomic.Uint64 // uses that an application named and no signature knows
@@ -101,7 +102,7 @@ func (p *Pipeline) Counters() map[string]uint64 {
 		"observations_http": c.http.Load(), "observations_flow": c.flow.Load(),
 		"observations_process": c.process.Load(), "observations_model_file": c.modelFile.Load(),
 		"observations_file": c.file.Load(), "observations_application": c.application.Load(), "observations_other": c.otherKind.Load(),
-		"unmatched": c.unmatched.Load(), "matches": c.matches.Load(),
+		"unmatched": c.unmatched.Load(), "matches": c.matches.Load(), "suppressed": c.suppressed.Load(),
 		"model_places": c.modelPlaces.Load(), "formats_without_signature": c.formatsWithoutSignature.Load(),
 		"unknown_applications": c.unknownApplications.Load(),
 		"owner_known":          c.ownerKnown.Load(),
@@ -142,6 +143,7 @@ func (p *Pipeline) Coverage() sensor.Report {
 			Detail: "findings, or their last counts, that could not be stored in time",
 		})
 	}
+	report.Blind = append(report.Blind, p.suppressions()...)
 	if n := p.counters.panics.Load(); n > 0 {
 		report.Blind = append(report.Blind, finding.Blind{
 			Reason: "pipeline_fault", Count: n,

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
+	"github.com/gnomon-ai/gnomon/proto/genai"
 	"github.com/gnomon-ai/gnomon/signatures"
 )
 
@@ -36,6 +37,20 @@ func Model(file *signatures.File) finding.Model {
 		m.SizeBytes = uint64(file.Size)
 	}
 	return m
+}
+
+// family fills in what the catalogue knows of a model by its name. The file's own
+// facts win; its architecture, which stands in for a family that it does not
+// name, does not: many a family has the architecture of another.
+func (p *Pipeline) family(f *finding.Finding, file *signatures.File) {
+	stand := ""
+	if strings.TrimSpace(file.Facts["family"]) == "" {
+		stand, f.Model.Family = f.Model.Family, ""
+	}
+	genai.FillFamily(p.deps.Set, f, ModelName(&f.Model))
+	if f.Model.Family == "" {
+		f.Model.Family = stand
+	}
 }
 
 // ModelKey is the asset key of a model file, see the package comment.

@@ -45,6 +45,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gnomon-ai/gnomon/proto/finding"
@@ -89,6 +90,7 @@ type Pipeline struct {
 	clock     clock
 	rooms     sync.Pool // of *[signatures.MaxMatches]signatures.Match
 	counters  counters
+	hidden    []atomic.Uint64 // matches left out, by the suppressions of deps.Set
 	proxies   proxies
 	started   time.Time
 
@@ -125,6 +127,7 @@ func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
 		p.folds.hold = deps.Checkpoint.Sensor
 		p.marked = clock.since() - deps.Checkpoint.Every
 	}
+	p.hidden = make([]atomic.Uint64, len(deps.Set.Suppressions()))
 	p.rooms.New = func() any { return new([signatures.MaxMatches]signatures.Match) }
 	return p
 }
@@ -139,7 +142,7 @@ func (p *Pipeline) Emit(o signatures.Observation) {
 	p.settle(&o)
 	room := p.rooms.Get().(*[signatures.MaxMatches]signatures.Match)
 	defer p.rooms.Put(room)
-	matches := p.match(&o, room)
+	matches := p.unsuppressed(&o, p.match(&o, room))
 	if len(matches) == 0 {
 		return
 	}

@@ -52,6 +52,7 @@ func (l *Line) tell(ctx context.Context, source Source, uses []genai.Use) []find
 				Catalogue: l.catalogue.Version(), FirstSeen: use.First, LastSeen: use.Last, Count: use.Count,
 			}
 			genai.Fill(&f, &o, &matches[m])
+			genai.FillFamily(l.catalogue, &f, f.Model.Name)
 			var how string
 			f.HostName, how = hostOf(&o.Application, source)
 			f.Attributes["host.source"] = how

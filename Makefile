@@ -88,6 +88,10 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## golangci-lint and buf lint
 	$(TOOLS)/golangci-lint run ./...
 	cd proto && $(TOOLS)/buf lint
 
+.PHONY: catalogue-check
+catalogue-check: ## check the signatures of DIR (default those that ship), in plain words
+	@go run ./collector/cmd/gnomon-collector catalogue check "$(or $(DIR),signatures/catalogue)"
+
 .PHONY: breaking
 breaking: $(TOOLS)/buf ## hold the contract against the main branch
 	cd proto && $(TOOLS)/buf breaking --against '../.git#branch=main,subdir=proto'

@@ -121,9 +121,10 @@ func rules() map[string]rule {
 		"collector/internal/api":       {ours: append(collector("listen"), "proto/gnomon/v1/gnomonv1connect"), foreign: []string{connect, otel}},
 		"collector/internal/query":     {ours: append(collector("reconcile", "store"), "proto/finding", "proto/gnomon/v1"), foreign: []string{connect, protobuf}},
 		"collector/internal/declare":   {ours: append(collector("api", "inventory", "reconcile", "state"), "proto/gnomon/v1", "signatures", "signatures/strictyaml"), foreign: []string{connect, protobuf}},
+		"collector/internal/survey":    {ours: []string{"signatures"}},
 		"collector/internal/config":    {ours: []string{"collector/internal/...", "signatures/strictyaml"}},
 		"collector/cmd/gnomon-collector": {
-			ours:    []string{"collector/internal/...", "signatures", "signatures/catalogue", "signatures/strictyaml", "proto/gnomon/v1/..."},
+			ours:    []string{"collector/internal/...", "signatures", "signatures/catalogue", "signatures/sigtest", "signatures/strictyaml", "proto/gnomon/v1/..."},
 			foreign: []string{connect, "github.com/spf13/cobra", protobuf},
 		},
 

@@ -29,6 +29,7 @@ func newRootCommand() *cobra.Command {
 		newFindingsCommand(),
 		newCoverageCommand(),
 		newSQLCommand(),
+		newCatalogueCommand(),
 		newTokenCommand(),
 		newEndpointCommand(),
 		newDoctorCommand(),

@@ -2,10 +2,12 @@
 // catalogue, checks it, and says which of its entries an observation bears out.
 //
 // A [Signature] describes one service, runtime, app, agent, extension, MCP
-// server, model format or model store by rules about host names, HTTP paths,
-// programs, command lines, files, ports and file formats. [Load] reads a
+// server, model format, model store, library or family of models by rules about
+// host names, HTTP paths, programs, command lines, files, ports, file formats,
+// installed packages and extensions, and names of models. [Load] reads a
 // catalogue of YAML files and refuses what is unclear or matches too much,
-// [Compile] indexes it, and [Set.Match] is asked once for every [Observation].
+// [LoadOverlay] an organisation's own over it, [Compile] indexes it, and
+// [Set.Match] is asked once for every [Observation].
 //
 // # Rules of matching
 //
@@ -54,13 +56,27 @@
 // Files. A model file matches by the format that its content proved, and files
 // and folders by their place; the rule nearest to the file counts.
 //
+// Packages and extensions. A package stands for the places where its ecosystem
+// installs it, an extension for those of its store (see packages.go and
+// extensions.go, with sources); what hits is a file rule with the package's name
+// as its selector. On kinds that run, npm, pypi and oci packages are argument
+// rules, too: strong with a scope ("@"), or from 8 letters with a "-", else weak.
+//
+// Labels. A wildcard host rule may say what its "*" names (a tenant, an account,
+// a region); [Hit.Label] is the text that stood there.
+//
+// Model families. They are no matches: [Set.Family] is asked with the name of a
+// model, and the pattern with the most literal characters answers.
+//
 // Applications. What an application says in its own telemetry matches by the
 // server that it called, which goes first and by the rules for host names, and by
 // the name that it gives the provider. The name of a hosted service is weak
 // beside a server that is none of its hosts: interfaces are imitated, and the
 // data went to the server. The name of a program that anybody installs is not.
 //
-// Retired and renamed signatures match: old clients still resolve old names.
+// Retired and renamed signatures match: old clients still resolve old names. What
+// is switched off or unverified does not, and hides nothing. What an organisation
+// suppresses matches; [Set.Suppressed] says that it is to be left out.
 //
 // # Limits
 //

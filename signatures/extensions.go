@@ -78,7 +78,7 @@ func extensionPlaces(r *ExtensionRule) []string {
 			"pack/*/start/" + repository, "pack/*/opt/" + repository, // https://vimhelp.org/repeat.txt.html#packages
 			"plugged/" + repository,    // https://github.com/junegunn/vim-plug#usage
 			"bundle/" + repository,     // https://github.com/VundleVim/Vundle.vim#quick-start
-			"lazy/" + repository,       // https://lazy.folke.io/configuration
+			"lazy/" + repository,       // https://lazy.folke.io/installation
 			"repos/github.com/" + r.ID, // https://github.com/Shougo/dein.vim
 		}
 	case "emacs":
@@ -90,7 +90,7 @@ func extensionPlaces(r *ExtensionRule) []string {
 		// https://www.sublimetext.com/docs/packages.html
 		return []string{
 			"Installed Packages/" + r.ID + ".sublime-package",
-			"Sublime Text/Packages/" + r.ID, "sublime-text/Packages/" + r.ID,
+			"Sublime Text*/Packages/" + r.ID, "sublime-text*/Packages/" + r.ID,
 		}
 	}
 }

@@ -2,9 +2,11 @@ package signatures
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -127,4 +129,62 @@ func BenchmarkFamily500(b *testing.B) {
 			}
 		})
 	}
+}
+
+// FuzzFamily holds the index against trying every pattern on the normal form,
+// which is short, in lower case and one name.
+func FuzzFamily(f *testing.F) {
+	for _, name := range []string{
+		"meta-llama/Meta-Llama-3-8B-Instruct", "registry.ollama.ai/library/llama3.2:1b", "Qwen 2.5_ 7B.Q4_K_M.gguf", `C:\models\x.bin`, "/", ":", ".gguf", "llama-3-\xff", "",
+	} {
+		f.Add(name)
+	}
+	patterns := []string{"llama-*", "meta-llama-*", "*-llama-3*", "qwen*", "qwen-2.5*7b*", "x", "*model*"}
+	set, err := Compile([]Signature{family("m.x", patterns...)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		normal := NormalizeModel(name)
+		if len(normal) > maxModelName || strings.ContainsAny(normal, `/\:_ ABCDEFGHIJKLMNOPQRSTUVWXYZ`) {
+			t.Fatalf("%q becomes %q", name, normal)
+		}
+		want := 0
+		for _, p := range patterns {
+			if normal != "" && matchSegment(p, normal, false) {
+				want = max(want, len(strings.ReplaceAll(p, "*", "")))
+			}
+		}
+		_, selector := set.Family(name)
+		if got := len(strings.ReplaceAll(strings.TrimPrefix(selector, "model "), "*", "")); got != want {
+			t.Fatalf("%q: %q, want %d characters", normal, selector, want)
+		}
+	})
+}
+
+// FuzzMatchName holds the matcher against a regular expression, and the index
+// against the matcher.
+func FuzzMatchName(f *testing.F) {
+	for _, seed := range [][2]string{{"a-#", "a-1.2"}, {"v#@v#", "v2@v2.0"}, {"*-#.info", "x-1-2.info"}, {"#", "7"}, {"*", ""}, {"plain", "PLAIN"}, {"a*b#c", "axb1c"}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		if len(pattern) > 40 || len(name) > 80 || !utf8.ValidString(pattern) || !utf8.ValidString(name) {
+			t.Skip()
+		}
+		text := regexp.QuoteMeta(pattern)
+		text = strings.ReplaceAll(strings.ReplaceAll(text, `\*`, "(?s:.*)"), "#", "[0-9](?s:.*)")
+		want := regexp.MustCompile(`\A(?:` + text + `)\z`).MatchString(name)
+		got := MatchName(pattern, name, false)
+		if got != want {
+			t.Fatalf("%q, %q: %v", pattern, name, got)
+		}
+		var x NameIndex
+		x.Add(pattern, 7)
+		found := false
+		x.Each(name, func(v int32) bool { found = v == 7; return true })
+		if got && !found && pattern != "" {
+			t.Fatalf("%q matches %q, and the index does not find it", pattern, name)
+		}
+	})
 }

@@ -86,6 +86,7 @@ func packagePlaces(r *PackageRule) (places []string, fold bool) {
 	case "nuget":
 		// Ids are in lower case there:
 		// https://learn.microsoft.com/nuget/consume-packages/managing-the-global-packages-and-cache-folders
+		// https://github.com/NuGet/Home/issues/2522
 		return []string{".nuget/packages/" + strings.ToLower(name)}, false
 	case "cargo":
 		// https://doc.rust-lang.org/cargo/guide/cargo-home.html

@@ -76,6 +76,24 @@ func benignExamples() []signatures.Example {
 			out = append(out, signatures.Example{Path: path, Method: method, Ports: []uint16{443}})
 		}
 	}
+	for _, name := range []string{
+		"pypi/requests", "pypi/numpy", "pypi/django", "pypi/pandas", "pypi/boto3", "npm/react", "npm/express", "npm/typescript", "npm/@types/node", "npm/@babel/core",
+		"npm/lodash", "go/golang.org/x/net", "go/github.com/spf13/cobra", "maven/org.slf4j:slf4j-api", "maven/com.google.guava:guava", "nuget/Newtonsoft.Json",
+		"cargo/serde", "cargo/tokio", "rubygems/rails", "rubygems/rake", "packagist/symfony/console", "packagist/laravel/framework", "oci/library/nginx", "oci/bitnami/redis",
+	} {
+		out = append(out, signatures.Example{Package: name})
+	}
+	for _, id := range []string{
+		"vscode/ms-python.python", "vscode/golang.go", "vscode/esbenp.prettier-vscode", "vscode/vscodevim.vim", "chrome/cjpalhdlnbpafiamejdnhcphjbkeiagm",
+		"firefox/uBlock0@raymondhill.net", "jetbrains/IdeaVIM", "vim/tpope/vim-fugitive", "vim/preservim/nerdtree", "emacs/magit", "sublime/LSP",
+	} {
+		out = append(out, signatures.Example{Extension: id})
+	}
+	for _, name := range []string{
+		"model", "weights.bin", "checkpoint", "final", "my-model", "test", "data.bin", "resnet", "classifier-v2", "unknown", "default", "latest", "main", "backup.tar",
+	} {
+		out = append(out, signatures.Example{Model: name})
+	}
 	for _, file := range []string{
 		"/etc/passwd", "/etc/hosts", "/usr/bin/python3", "/var/log/syslog", "/home/ana/.bashrc", "/home/ana/.config/user-dirs.dirs", "/home/ana/.ssh/config", "/home/ana/.cache/pip",
 		"/home/ana/.npmrc", "/home/ana/.gitconfig", "/home/ana/.vscode/settings.json", "/home/ana/project/package.json", "/home/ana/project/README.md", "/home/ana/project/config.json",

@@ -65,6 +65,21 @@ func samples(t testing.TB) []sample {
 		samplesGraphDef,
 		samplesCoreML,
 		samplesTorchLegacy,
+		samplesTorchPT2,
+		samplesDLC,
+		samplesH2OMOJO,
+		samplesMediaPipe,
+		samplesONNXORT,
+		samplesHailo,
+		samplesAscendOM,
+		samplesFastText,
+		samplesMXNet,
+		samplesPMML,
+		samplesMLflow,
+		samplesTriton,
+		samplesCTranslate2,
+		samplesFlax,
+		samplesPaddle,
 	} {
 		list = append(list, of(t)...)
 	}
@@ -155,6 +170,15 @@ func TestIdentifyNothing(t *testing.T) {
 		if err != nil || got.Format != "" {
 			t.Errorf("%s %.20q: got %q, %v", s.path, s.data, got.Format, err)
 		}
+	}
+}
+
+// wantNothing fails where a format is said of data.
+func wantNothing(t *testing.T, what, path string, data []byte) {
+	t.Helper()
+	got, err := Identify(bytes.NewReader(data), int64(len(data)), path)
+	if err != nil || got.Format != "" {
+		t.Errorf("%s: got %q, %v", what, got.Format, err)
 	}
 }
 

@@ -140,8 +140,8 @@ func expandHome(path, os string) string {
 	}
 }
 
-// ParseExample reads what a person typed (a host name, a URL, a path or the name
-// of a program) as the examples it can stand for, at least one.
+// ParseExample reads what a person typed (a host name, a URL, a path, the name of
+// a program, or a package or extension such as npm/@acme/sdk) as the examples it can stand for, at least one.
 func ParseExample(text string) ([]Example, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -153,6 +153,9 @@ func ParseExample(text string) ([]Example, error) {
 			return nil, err
 		}
 		return []Example{e}, nil
+	}
+	if e, ok := parseNamed(text); ok {
+		return []Example{e, {File: text}}, nil
 	}
 	if isWindowsPath(text) {
 		return []Example{{File: text, OS: "windows"}, {Executable: text, OS: "windows"}}, nil
@@ -180,6 +183,19 @@ func ParseExample(text string) ([]Example, error) {
 		list = append([]Example{{Host: text}}, list...)
 	}
 	return list, nil
+}
+
+// parseNamed reads a package or an extension in short form, "npm/@acme/sdk".
+func parseNamed(text string) (Example, bool) {
+	kind, name, _ := strings.Cut(text, "/")
+	p, x := PackageRule{kind, name}, ExtensionRule{Store: kind, ID: name}
+	switch {
+	case checkPackage(&p) == nil:
+		return Example{Package: text}, true
+	case checkExtension(&x) == nil:
+		return Example{Extension: text}, true
+	}
+	return Example{}, false
 }
 
 func parseURL(text string) (Example, error) {

@@ -50,6 +50,8 @@ func TestParseExample(t *testing.T) {
 	f("ollama app.exe", Example{Process: "ollama app.exe", Arguments: []string{"ollama app.exe"}}, Example{File: "ollama app.exe"}, Example{Format: "ollama app.exe"})
 	f("x.com/i/grok", Example{Host: "x.com", Path: "/i/grok"}, Example{File: "x.com/i/grok"}, Example{Executable: "python3", Arguments: []string{"python3", "x.com/i/grok"}})
 	f("@anthropic-ai/claude-code", Example{File: "@anthropic-ai/claude-code"}, Example{Executable: "python3", Arguments: []string{"python3", "@anthropic-ai/claude-code"}})
+	f("npm/@acme/sdk", Example{Package: "npm/@acme/sdk"}, Example{File: "npm/@acme/sdk"})
+	f("vscode/acme.chat", Example{Extension: "vscode/acme.chat"}, Example{File: "vscode/acme.chat"})
 	f("/usr/bin/ollama", Example{File: "/usr/bin/ollama"}, Example{Executable: "/usr/bin/ollama"}, Example{Path: "/usr/bin/ollama"})
 	f("~/.ollama", Example{File: "~/.ollama"}, Example{Executable: "~/.ollama"})
 	f(`C:\x\ollama.exe`, Example{File: `C:\x\ollama.exe`, OS: "windows"}, Example{Executable: `C:\x\ollama.exe`, OS: "windows"})

@@ -138,3 +138,80 @@ func TestLoadCatalogue_organisation(t *testing.T) {
 		t.Errorf("an unknown id gives %v", err)
 	}
 }
+
+const installedCatalogue = `schema: signatures/v1
+provider: {id: zzacme, name: Acme, country: US}
+signatures:
+  - id: zzacme.sdk
+    name: Acme SDK
+    kind: sdk
+    categories: [api_llm]
+    status: active
+    confidence: 90
+    sources: [{url: "https://acme.example/docs", checked: 2026-11-01}]
+    packages: [{ecosystem: pypi, name: zzacme-ai}, {ecosystem: npm, name: "@zzacme/sdk"}, {ecosystem: go, name: github.com/ZZAcme/acme-go}]
+    extensions: [{store: vscode, id: zzacme.chat}]
+    tests:
+      positive: [{package: pypi/zzacme-ai}, {package: npm/@zzacme/sdk}, {package: go/github.com/ZZAcme/acme-go}, {extension: vscode/zzacme.chat}]
+      negative: [{package: pypi/zzacme-ai-x}]
+  - id: zzacme.family
+    name: Acme models
+    kind: model_family
+    family: zzacme
+    categories: [model_file]
+    status: active
+    confidence: 90
+    sources: [{url: "https://acme.example/docs", checked: 2026-11-01}]
+    models: [{name: "zzacme-3*"}]
+    tests: {positive: [{model: zzacme-3-8b}], negative: [{model: zzacme-2}]}
+`
+
+// TestScan_installed makes the folders that package managers and editors make,
+// and others whose names come near: the sensor reports only what is meant.
+func TestScan_installed(t *testing.T) {
+	own, home := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(own, "own.yaml"), []byte(installedCatalogue), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for path, known := range map[string]bool{
+		"venv/lib/python3.12/site-packages/zzacme_ai-1.2.3.dist-info": true,
+		"venv/lib/python3.12/site-packages/zzacme_ai":                 false,
+		"venv/lib/python3.12/site-packages/zzacme_ai_x-1.dist-info":   false,
+		"app/node_modules/@zzacme/sdk":                                true,
+		"app/node_modules/@zzacme/other":                              false,
+		"app/node_modules/@other/sdk":                                 false,
+		"app/sdk":                                                     false,
+		"go/pkg/mod/github.com/!z!z!acme/acme-go@v1.2.3":              true,
+		"go/pkg/mod/github.com/!z!z!acme/acme-go/v2@v2.0.0":           true,
+		"go/pkg/mod/github.com/!z!z!acme/acme-other@v1.0.0":           false,
+		".vscode/extensions/zzacme.chat-0.1.0":                        true,
+		".vscode/extensions/zzacme.chat-more-0.1.0":                   false,
+	} {
+		path = filepath.Join(home, filepath.FromSlash(path))
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if known {
+			want[path] = "zzacme.sdk"
+		}
+	}
+	r := command(t, nil, "scan", "--output", "jsonl", "--signatures-dir", own, home)
+	if r.code != exitOK {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	got := map[string]string{}
+	for _, l := range r.lines(t) {
+		asset, _ := l["asset"].(map[string]any)
+		got[fmt.Sprint(l["path"])] += fmt.Sprint(asset["signature"])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s\n%s", diff, r.out)
+	}
+	for input, id := range map[string]string{"npm/@zzacme/sdk": "zzacme.sdk", "vscode/zzacme.chat": "zzacme.sdk", "zzacme/ZZAcme-3:8b": "zzacme.family"} {
+		r := command(t, nil, "match", "--output", "jsonl", "--signatures-dir", own, input)
+		if r.code != exitOK || !strings.Contains(r.out, id) {
+			t.Errorf("%s: exit %d: %s%s", input, r.code, r.out, r.err)
+		}
+	}
+}

@@ -85,7 +85,23 @@ func matchOne(set *signatures.Set, input string) ([]matchLine, error) {
 			lines = append(lines, line)
 		}
 	}
-	return lines, nil
+	return append(lines, matchFamily(set, input)...), nil
+}
+
+// matchFamily tries input as the name of a model.
+func matchFamily(set *signatures.Set, input string) []matchLine {
+	sig, selector := set.Family(input)
+	if sig == nil {
+		return nil
+	}
+	return []matchLine{{
+		Input: input, As: "model", Confidence: sig.Confidence,
+		Asset: newAssetLine(&finding.Asset{
+			Key: sig.ID, Kind: string(sig.Kind), Name: sig.Name, SignatureID: sig.ID, Provider: sig.Provider.ID, Country: sig.Provider.Country,
+			Categories: sig.Categories, Status: sig.Status,
+		}),
+		Evidence: newEvidenceLines([]finding.Evidence{{Kind: string(signatures.EvidenceGenAIModel), Value: input, Selector: selector}}),
+	}}
 }
 
 func nameOf(set *signatures.Set, id string) string {

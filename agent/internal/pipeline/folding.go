@@ -8,7 +8,8 @@ import (
 )
 
 // Find is Emit for a look at one observation: it returns its findings, without
-// counts, window and id, and folds nothing.
+// counts, window and id, and folds nothing. What is suppressed is found all the
+// same: who looks by hand sees all.
 func (p *Pipeline) Find(o signatures.Observation) (found []finding.Finding) {
 	defer p.guard(o.Kind)
 	matches := p.match(&o, new([signatures.MaxMatches]signatures.Match))

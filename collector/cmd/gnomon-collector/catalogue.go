@@ -45,11 +45,13 @@ func (f *catalogueFlags) read() (output.Format, []signatures.Signature, error) {
 	if err != nil {
 		return "", nil, usageError{fmt.Errorf("--output: %w", err)}
 	}
-	files := fs.FS(catalogue.Files)
-	if f.dir != "" {
-		if files, err = folder(f.dir); err != nil {
-			return "", nil, err
-		}
+	if f.dir == "" {
+		list, err := catalogue.All()
+		return format, list, err
+	}
+	files, err := folder(f.dir)
+	if err != nil {
+		return "", nil, err
 	}
 	list, err := signatures.Load(files)
 	return format, list, err
@@ -165,7 +167,7 @@ func loadChecked(files fs.FS, overlay bool) (list []signatures.Signature, ended 
 		list, err = signatures.Load(files)
 		return list, nil, err
 	}
-	base, err := signatures.Load(catalogue.Files)
+	base, err := catalogue.All()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -61,7 +61,9 @@ func (k *flowKey) equal(with *flowKey) bool {
 		sameWord(k.first[:8], with.first[:8]) && sameWord(k.second[:8], with.second[:8])
 }
 
-func sameWord(a, b []byte) bool { return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) }
+func sameWord(a, b []byte) bool {
+	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b)
+}
 
 func (k *flowKey) end(i int) link.Endpoint {
 	if i == 0 {

@@ -1,15 +1,15 @@
 package sigtest
 
 import (
+	"os"
 	"testing"
 
 	"github.com/gnomon-ai/gnomon/signatures"
-	"github.com/gnomon-ai/gnomon/signatures/catalogue"
 )
 
 func load(b *testing.B) []signatures.Signature {
 	b.Helper()
-	list, err := signatures.Load(catalogue.Files)
+	list, err := signatures.Load(os.DirFS("../catalogue"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,11 +1,11 @@
 package sigtest
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/gnomon-ai/gnomon/signatures"
-	"github.com/gnomon-ai/gnomon/signatures/catalogue"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/publicsuffix"
 )
@@ -13,7 +13,7 @@ import (
 // TestCatalogue fails the build where a shipped signature cannot fire or fires
 // on a stranger.
 func TestCatalogue(t *testing.T) {
-	list, err := signatures.Load(catalogue.Files)
+	list, err := signatures.Load(os.DirFS("../catalogue"))
 	if err != nil {
 		t.Fatalf("the catalogue does not load:\n%v", err)
 	}
@@ -25,7 +25,7 @@ func TestCatalogue(t *testing.T) {
 // TestCatalogueHasNoPublicSuffix holds the suffix rules against the whole Public
 // Suffix List, of which package signatures knows the common part.
 func TestCatalogueHasNoPublicSuffix(t *testing.T) {
-	list, err := signatures.Load(catalogue.Files)
+	list, err := signatures.Load(os.DirFS("../catalogue"))
 	if err != nil {
 		t.Fatal("the catalogue does not load; TestCatalogue says why")
 	}

@@ -124,7 +124,7 @@ func rules() map[string]rule {
 		"collector/internal/survey":    {ours: []string{"signatures"}},
 		"collector/internal/config":    {ours: []string{"collector/internal/...", "signatures/strictyaml"}},
 		"collector/cmd/gnomon-collector": {
-			ours:    []string{"collector/internal/...", "signatures", "signatures/catalogue", "signatures/sigtest", "signatures/strictyaml", "proto/gnomon/v1/..."},
+			ours:    []string{"collector/internal/...", "signatures", "signatures/catalogue", "signatures/pack", "signatures/sigtest", "signatures/strictyaml", "proto/gnomon/v1/..."},
 			foreign: []string{connect, "github.com/spf13/cobra", protobuf},
 		},
 

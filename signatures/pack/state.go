@@ -51,7 +51,7 @@ func (s State) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("writing the state of packs: %w", err)
 	}
-	if err := WriteFile(path, append(data, '\n')); err != nil {
+	if err := WriteFile(path, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing the state of packs: %w", err)
 	}
 	return nil
@@ -90,14 +90,14 @@ func readLimited(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// WriteFile writes data to path for its user alone: whole, or not at all.
-func WriteFile(path string, data []byte) error {
+// WriteFile writes data to path with the rights of mode: whole, or not at all.
+func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = temporary.Write(data)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	err = errors.Join(err, temporary.Chmod(mode), temporary.Sync(), temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), path)
 	}

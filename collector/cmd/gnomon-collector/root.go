@@ -30,6 +30,7 @@ func newRootCommand() *cobra.Command {
 		newCoverageCommand(),
 		newSQLCommand(),
 		newCatalogueCommand(),
+		newPackCommand(),
 		newTokenCommand(),
 		newEndpointCommand(),
 		newDoctorCommand(),

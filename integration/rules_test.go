@@ -96,6 +96,7 @@ func rules() map[string]rule {
 		"agent/internal/owner":           {ours: append(agent("process/inspect", "sockettrace"), "signatures"), foreign: []string{sys}},
 		"agent/internal/application":     {ours: append([]string{"proto/genai"}, sensor...), foreign: []string{"golang.org/x/net/netutil"}},
 		"agent/internal/pipeline":        {ours: append([]string{"proto/genai"}, sensor...)},
+		"agent/internal/packs":           {ours: []string{"agent/internal/sensor", "signatures", "signatures/pack"}},
 		"agent/internal/spool":           {ours: []string{"agent/internal/sensor", "proto/finding"}},
 		"agent/internal/outbox":          {ours: append(agent("spool"), "proto/finding", "proto/otlpwire")},
 		"agent/internal/heartbeat":       {ours: []string{"agent/internal/sensor", "proto/finding"}},
@@ -103,7 +104,7 @@ func rules() map[string]rule {
 		"agent/internal/telemetry":       {foreign: []string{otel, otlp + "/common", otlp + "/metrics", otlp + "/resource", otlp + "/trace", protobuf}},
 		"agent/internal/identity":        {},
 		"agent/internal/config":          {ours: []string{"signatures/strictyaml"}, foreign: []string{yaml}},
-		"agent/cmd/gnomon-agent":         {ours: []string{"agent/internal/...", "signatures", "signatures/catalogue", "proto/finding"}, foreign: []string{"github.com/spf13/cobra", otel}},
+		"agent/cmd/gnomon-agent":         {ours: []string{"agent/internal/...", "signatures", "signatures/catalogue", "signatures/pack", "proto/finding"}, foreign: []string{"github.com/spf13/cobra", otel}},
 
 		// The collector: pure packages know nobody, one package knows the
 		// database driver, services know what they answer from.

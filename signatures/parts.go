@@ -29,7 +29,12 @@ func Parts() []Part { return []Part{PartRules, PartFacts, PartExamples} }
 // new is in the rules until it is named here.
 func (p Part) keep() compact.Keep {
 	return func(record, field string) bool {
-		if record != "Signature" {
+		switch record {
+		case "Tests":
+			// Load needs to know what may overlap when more is laid over the list.
+			return (field == "Shares") == (p == PartRules)
+		case "Signature":
+		default:
 			// Where a single fact was read is no rule.
 			return p != PartRules || field != "Source" && field != "Checked" && field != "Note"
 		}
@@ -39,7 +44,7 @@ func (p Part) keep() compact.Keep {
 		case "Licence":
 			return p == PartFacts || p == PartRules
 		case "Tests":
-			return p == PartExamples
+			return p == PartExamples || p == PartRules
 		default:
 			return p == PartRules
 		}
@@ -84,9 +89,10 @@ func Version(list []Signature) (string, error) {
 		}
 	}
 	slices.SortStableFunc(enabled, byID)
-	data, err := PartRules.Encode(enabled)
+	keep := PartRules.keep()
+	data, err := compact.Marshal(enabled, func(record, field string) bool { return keep(record, field) && (record != "Signature" || field != "Tests") })
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("computing the version of signatures: %w", err)
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:6]), nil

@@ -15,7 +15,7 @@ func TestPartsPutTogetherAreTheList(t *testing.T) {
 			s.Notes, s.File, s.Line = "a note", "acme.yaml", 7
 			s.Sources = []Source{{URL: "https://acme.test/", Checked: "2026-01-31", Note: "seen"}}
 			s.Hosts = []HostRule{{Value: "api.acme.test", Match: HostExact, Role: RoleAPI}}
-			s.Tests = Tests{Positive: []Example{{Host: "api.acme.test"}}, Negative: []Example{{Host: "acme.test"}}}
+			s.Tests = Tests{Shares: []string{"acme.off"}, Positive: []Example{{Host: "api.acme.test"}}, Negative: []Example{{Host: "acme.test"}}}
 		}),
 		sign("acme.off", func(s *Signature) { s.Enabled = &off }),
 	}
@@ -28,7 +28,7 @@ func TestPartsPutTogetherAreTheList(t *testing.T) {
 		if err := part.Decode(data, &got); err != nil {
 			t.Fatal(err)
 		}
-		if part == PartRules && (len(got[0].Sources) > 0 || got[0].Notes != "" || len(got[0].Tests.Positive) > 0 || got[0].File != "") {
+		if part == PartRules && (len(got[0].Sources) > 0 || got[0].Notes != "" || len(got[0].Tests.Positive) > 0 || len(got[0].Tests.Shares) != 1 || got[0].File != "") {
 			t.Errorf("the rules carry more than rules: %+v", got[0])
 		}
 	}
@@ -59,6 +59,7 @@ func TestVersionIsOfTheRulesAlone(t *testing.T) {
 	for name, list := range map[string][]Signature{
 		"a source":             base(func(s *Signature) { s.Sources = []Source{{URL: "https://other.test/"}} }),
 		"a note":               base(func(s *Signature) { s.Notes = "new" }),
+		"a share":              base(func(s *Signature) { s.Tests.Shares = []string{"b.c"} }),
 		"an example":           base(func(s *Signature) { s.Tests.Positive = append(s.Tests.Positive, Example{Host: "x.test"}) }),
 		"another file":         base(func(s *Signature) { s.File, s.Line = "other.yaml", 9 }),
 		"one more that is off": append(base(), disabled),

@@ -17,12 +17,18 @@ import (
 // loadCatalogue compiles the embedded signatures, with those of an
 // organisation's folder over them where one is named.
 func loadCatalogue(overlay string) (*signatures.Set, error) {
-	if overlay == "" {
-		return catalogue.Compile()
-	}
-	list, _, err := catalogue.Rules()
+	list, version, err := catalogue.Rules()
 	if err != nil {
 		return nil, err
+	}
+	return compileOver(list, version, overlay)
+}
+
+// compileOver compiles a list of that version, with the signatures of a folder
+// beside it where one is named.
+func compileOver(list []signatures.Signature, version, overlay string) (*signatures.Set, error) {
+	if overlay == "" {
+		return signatures.CompileAs(list, version)
 	}
 	// A folder that is missing would otherwise read as an empty one.
 	if _, err := os.Stat(overlay); err != nil {

@@ -94,19 +94,27 @@ func examine(ctx context.Context, path string, p *progress) []check {
 		t = loaded
 		checks = append(checks, passed("configuration", "%s is valid", path))
 	}
-	set, err := loadCatalogue(t.SignaturesDir)
-	if err != nil {
-		checks = append(checks, failed("catalogue", err, "mend the files in signatures_dir, or remove the key"))
-	} else {
-		checks = append(checks, passed("catalogue", "version %s, %d signatures", set.Version(), len(set.Signatures())))
-		lookFor(set, &t.File)
-	}
+	checks = append(checks, checkCatalogue(t))
 	checks = append(checks, checkState(t.StateDir), checkSpool(t))
 	p.show("trying the sensors")
 	checks = append(checks, checkSensors(ctx, t)...)
 	checks = append(checks, checkOwner(ctx, t))
 	p.show("trying the collector")
 	return append(checks, checkCollector(ctx, t)...)
+}
+
+// checkCatalogue says which signatures the agent would use, and why.
+func checkCatalogue(t *tree) check {
+	signed, err := chooseCatalogue(t)
+	if err != nil {
+		return failed("catalogue", err, "mend the files in signatures_dir, or remove the key")
+	}
+	lookFor(signed.set, &t.File)
+	text, attention := signed.choice.Describe(time.Now())
+	if attention {
+		return failed("catalogue", errors.New("in use: "+text), "put a pack in place that the agent takes; gnomon-collector pack verify tells what is wrong with one")
+	}
+	return passed("catalogue", "version %s, %d signatures: %s", signed.set.Version(), len(signed.set.Signatures()), text)
 }
 
 // checkState tries the directory of the agent's id.

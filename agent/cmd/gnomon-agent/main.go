@@ -28,6 +28,7 @@ import (
 	"github.com/gnomon-ai/gnomon/agent/internal/network"
 	"github.com/gnomon-ai/gnomon/agent/internal/outbox"
 	"github.com/gnomon-ai/gnomon/agent/internal/owner"
+	"github.com/gnomon-ai/gnomon/agent/internal/packs"
 	"github.com/gnomon-ai/gnomon/agent/internal/pipeline"
 	"github.com/gnomon-ai/gnomon/agent/internal/process"
 	"github.com/gnomon-ai/gnomon/agent/internal/sensor"
@@ -78,13 +79,14 @@ type agent struct {
 	pipeline  *pipeline.Pipeline
 	owner     *owner.Resolver
 	sensors   []*runner
+	packs     *packs.Watcher
 	heartbeat *heartbeat.Heartbeat
 	telemetry *telemetry.Telemetry // nil where switched off
 	posters   []*export.Poster
 }
 
 // assemble makes every part and starts none.
-func assemble(t *tree, set *signatures.Set, log *slog.Logger) (_ *agent, err error) {
+func assemble(t *tree, signed *chosen, log *slog.Logger) (_ *agent, err error) {
 	if err := os.MkdirAll(t.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("making state_dir: %w", err)
 	}
@@ -105,13 +107,14 @@ func assemble(t *tree, set *signatures.Set, log *slog.Logger) (_ *agent, err err
 	}()
 	a.outbox = outbox.New(a.spool, version, log)
 	a.pipeline, err = pipeline.New(t.Fold, pipeline.Deps{
-		Set: set, Sink: a.outbox.Findings, Log: log, Owner: a.ownerOf, Server: a.owner.LookupServer,
+		Set: signed.set, Sink: a.outbox.Findings, Log: log, Owner: a.ownerOf, Server: a.owner.LookupServer,
 		Agent:      pipeline.Agent{ID: id.AgentID, HostName: id.HostName, HostID: id.HostID, OS: id.OS, Channel: t.Channel},
 		Checkpoint: checkpointOf(a.sensors, t.Log.Checkpoint),
 	})
 	if err != nil {
 		return nil, err
 	}
+	a.packs = signed.watcher(a, t, log)
 	tracer, err := a.assembleTelemetry(t, id)
 	if err != nil {
 		return nil, err
@@ -154,6 +157,7 @@ func (a *agent) sources() []heartbeat.Source {
 	return append(all,
 		heartbeat.Source{Name: "owner", Coverage: a.ownerCoverage},
 		heartbeat.Source{Name: "pipeline", Coverage: a.pipelineCoverage},
+		heartbeat.Source{Name: "signatures", Coverage: a.packs.Coverage},
 		heartbeat.Source{Name: "spool", Coverage: a.spool.Coverage},
 		heartbeat.Source{Name: "export", Coverage: func() sensor.Report { return a.export.Coverage() }},
 	)
@@ -203,6 +207,7 @@ func (a *agent) assembleTelemetry(t *tree, id identity.Identity) (trace.Tracer, 
 		},
 		{Component: "export", Counters: func() map[string]uint64 { return a.export.Counters() }},
 		{Component: "owner", Counters: a.owner.Counters},
+		{Component: "signatures", Counters: func() map[string]uint64 { return a.packs.Coverage().Counters }, Levels: []string{"signatures", "pack_version"}},
 	}
 	for _, r := range a.sensors {
 		source := telemetry.Source{Component: r.sensor.Name(), Counters: func() map[string]uint64 { return r.coverage().Counters }}
@@ -238,12 +243,13 @@ func (a *agent) run(ctx context.Context, ready func(alive func())) error {
 		looking.Go(func() { r.run(ctx, a.pipeline.Emit, a.log) })
 	}
 	beating := start(a.log, "heartbeat", a.heartbeat.Run)
+	renewing := start(a.log, "signatures", a.packs.Run)
 	ready(func() { a.pipeline.Counters() })
 
 	<-ctx.Done()
 	a.log.Info("stopping")
 	looking.Wait()
-	err := errors.Join(owning.stop(), folding.stop(), beating.stop())
+	err := errors.Join(renewing.stop(), owning.stop(), folding.stop(), beating.stop())
 	a.heartbeat.Beat()
 	if measuring != nil {
 		err = errors.Join(err, measuring.stop())

@@ -37,10 +37,11 @@ Exit codes: 0 stopped by a signal, 1 error.`,
 		if err := t.quietSensors(); err != nil {
 			return fmt.Errorf("%s: %w", *path, err)
 		}
-		set, err := loadCatalogue(t.SignaturesDir)
+		signed, err := chooseCatalogue(t)
 		if err != nil {
 			return err
 		}
+		set := signed.set
 		if *check {
 			return config.Print(s.out, t)
 		}
@@ -48,10 +49,11 @@ Exit codes: 0 stopped by a signal, 1 error.`,
 		warnOfExpired(set, began, log)
 		unnamed := lookFor(set, &t.File)
 		saveMemory()
-		a, err := assemble(t, set, log)
+		a, err := assemble(t, signed, log)
 		if err != nil {
 			return err
 		}
+		signed.keep(log)
 		notifier, err := newNotifier()
 		if err != nil {
 			return errors.Join(err, a.spool.Close())

@@ -7,6 +7,8 @@
 package config
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -29,8 +31,13 @@ type Base struct {
 	StateDir      string `yaml:"state_dir"`      // agent id, spool and quarantine are kept here
 	HostName      string `yaml:"host_name"`      // "" is the name that the system tells
 	Channel       string `yaml:"channel"`        // endpoint, server or gateway
-	SignaturesDir string `yaml:"signatures_dir"` // further catalogue files, *.yaml; "" for none
 	LogLevel      string `yaml:"log_level"`      // debug, info, warn or error
+	SignaturesDir string `yaml:"signatures_dir"` // further catalogue files, *.yaml; "" for none
+
+	// A signed pack in the place of the embedded signatures.
+	SignaturesPack         string   `yaml:"signatures_pack"`          // file; "" for none
+	SignaturesKeys         []string `yaml:"signatures_keys"`          // whose packs are taken: public keys in base64, the current and the next
+	SignaturesAllowVersion uint64   `yaml:"signatures_allow_version"` // take this version although a higher one was accepted; 0 for none
 }
 
 // DefaultBase keeps the state where the system keeps that of services.
@@ -64,10 +71,34 @@ func (b Base) Validate() error {
 	default:
 		all = append(all, fmt.Errorf("log_level: %q is not one of debug, info, warn, error", b.LogLevel))
 	}
+	all = append(all, b.validatePack()...)
 	if len(b.HostName) > 253 {
 		all = append(all, fmt.Errorf("host_name: %d bytes are more than a host name has", len(b.HostName)))
 	}
 	return errors.Join(all...)
+}
+
+// maxKeys is how many keys may be pinned: the current one and the next.
+const maxKeys = 2
+
+func (b *Base) validatePack() (all []error) {
+	switch {
+	case b.SignaturesPack == "" && (len(b.SignaturesKeys) > 0 || b.SignaturesAllowVersion > 0):
+		return append(all, errors.New("signatures_pack: missing, and signatures_keys and signatures_allow_version mean nothing without it"))
+	case b.SignaturesPack == "":
+		return nil
+	case !filepath.IsAbs(b.SignaturesPack):
+		all = append(all, fmt.Errorf("signatures_pack: %q is not an absolute path", b.SignaturesPack))
+	}
+	if n := len(b.SignaturesKeys); n < 1 || n > maxKeys {
+		all = append(all, fmt.Errorf("signatures_keys: %d keys are given: pin the publisher's key, and the next one while keys change", n))
+	}
+	for i, text := range b.SignaturesKeys {
+		if key, err := base64.StdEncoding.DecodeString(text); err != nil || len(key) != ed25519.PublicKeySize {
+			all = append(all, fmt.Errorf("signatures_keys: number %d, %q, is no public key: want %d bytes in base64, as gnomon-collector pack keygen prints them", i+1, text, ed25519.PublicKeySize))
+		}
+	}
+	return all
 }
 
 // Section is one part of a tree and its check.

@@ -38,6 +38,7 @@ type Sensor struct {
 	log    *slog.Logger
 	counts *counters
 	memory *memory
+	known  *known
 	now    func() time.Time
 
 	running atomic.Bool
@@ -68,6 +69,7 @@ func New(cfg Config, log *slog.Logger) *Sensor {
 		log:    log.With("sensor", Name),
 		counts: &counters{},
 		memory: newMemory(cfg.MaxRemembered, cfg.RepeatInterval),
+		known:  newKnown(cfg),
 		now:    time.Now,
 		since:  time.Now(),
 		roots:  notWalked,

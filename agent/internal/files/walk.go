@@ -25,7 +25,7 @@ type walker struct {
 	memory  *memory // nil in a one-shot scan
 	emit    sensor.Emit
 	now     func() time.Time
-	known   *names
+	known   *known
 	exclude exclusions
 	roots   []*root
 	pace    int // files per second, 0 for no limit
@@ -58,7 +58,7 @@ type job struct {
 func newWalker(cfg Config, log *slog.Logger, counts *counters, emit sensor.Emit) *walker {
 	w := &walker{
 		cfg: cfg, log: log, counts: counts, owners: &owners{}, emit: emit, now: time.Now,
-		known:   newNames(cfg.KnownNames, cfg.KnownPatterns),
+		known:   newKnown(cfg),
 		exclude: newExclusions(cfg.Exclude),
 		parse: func(id *modelformat.Identifier, r io.ReaderAt, size int64, path string) (modelformat.Result, error) {
 			return id.Identify(r, size, path)

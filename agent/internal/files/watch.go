@@ -62,7 +62,7 @@ func newWatchLoop(s *Sensor, emit sensor.Emit) *watchLoop {
 		s: s, w: newWalker(s.cfg, s.log, s.counts, emit), full: true,
 		dirty: make(map[string]*dirtyFolder), backoff: make(map[string]time.Duration), rest: make(map[string]time.Time), unsettled: make(map[string]struct{}),
 	}
-	l.w.memory, l.w.now, l.w.pace = s.memory, s.now, s.cfg.MaxFilesPerSecond
+	l.w.memory, l.w.now, l.w.pace, l.w.known = s.memory, s.now, s.cfg.MaxFilesPerSecond, s.known
 	l.w.onFolder = func(path string, depth int) { l.set.offer(path, rankOf(path, depth)) }
 	l.w.unsettled = func(folder string) {
 		l.mu.Lock()

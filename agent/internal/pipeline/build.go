@@ -35,11 +35,11 @@ func isNetwork(k signatures.Kind) bool {
 }
 
 // build makes the finding of one match, without its counts, window and id.
-func (p *Pipeline) build(o *signatures.Observation, m *signatures.Match, whose attribution) finding.Finding {
+func (p *Pipeline) build(set *signatures.Set, o *signatures.Observation, m *signatures.Match, whose attribution) finding.Finding {
 	agent := &p.deps.Agent
 	f := finding.Finding{
 		AgentID: agent.ID, HostName: agent.HostName, HostID: agent.HostID, OS: agent.OS, Channel: agent.Channel,
-		Sensor: o.Sensor, Catalogue: p.catalogue, Confidence: m.Confidence,
+		Sensor: o.Sensor, Catalogue: set.Version(), Confidence: m.Confidence,
 		Asset: asset(m), OwnerUnknown: whose.unknown,
 		User: cut(o.Process.User), ProcessName: cut(o.Process.Name), ProcessPath: o.Process.Executable,
 		Container: cut(o.Process.Container), Count: o.Count,
@@ -140,8 +140,8 @@ func (p *Pipeline) buildNetwork(f *finding.Finding, o *signatures.Observation) {
 }
 
 // applicationMatch is match for what an application says.
-func (p *Pipeline) applicationMatch(o *signatures.Observation, room *[signatures.MaxMatches]signatures.Match) []signatures.Match {
-	matches := genai.Match(p.deps.Set, o, room[:0])
+func (p *Pipeline) applicationMatch(set *signatures.Set, o *signatures.Observation, room *[signatures.MaxMatches]signatures.Match) []signatures.Match {
+	matches := genai.Match(set, o, room[:0])
 	if matches[0].Signature.ID == "" {
 		p.counters.unknownApplications.Add(1)
 	}

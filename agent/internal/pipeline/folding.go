@@ -12,13 +12,14 @@ import (
 // same: who looks by hand sees all.
 func (p *Pipeline) Find(o signatures.Observation) (found []finding.Finding) {
 	defer p.guard(o.Kind)
-	matches := p.match(&o, new([signatures.MaxMatches]signatures.Match))
+	set := p.using.Load().set
+	matches := p.match(set, &o, new([signatures.MaxMatches]signatures.Match))
 	if len(matches) == 0 {
 		return nil
 	}
 	whose := p.attribute(&o)
 	for i := range matches {
-		found = append(found, p.build(&o, &matches[i], whose))
+		found = append(found, p.build(set, &o, &matches[i], whose))
 	}
 	return found
 }

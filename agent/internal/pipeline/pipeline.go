@@ -63,7 +63,7 @@ type Owner func(signatures.Flow) (process signatures.Process, reason string)
 
 // Deps is what a pipeline works with.
 type Deps struct {
-	Set   *signatures.Set
+	Set   *signatures.Set // to begin with, see Use
 	Agent Agent
 	// Owner may be nil; OwnerUnknown is then the reason that findings give.
 	Owner        Owner
@@ -84,15 +84,14 @@ type Agent struct {
 
 // Pipeline turns observations into findings. Emit is safe for concurrent use.
 type Pipeline struct {
-	config    Config
-	deps      Deps
-	catalogue string
-	clock     clock
-	rooms     sync.Pool // of *[signatures.MaxMatches]signatures.Match
-	counters  counters
-	hidden    []atomic.Uint64 // matches left out, by the suppressions of deps.Set
-	proxies   proxies
-	started   time.Time
+	config   Config
+	deps     Deps
+	using    atomic.Pointer[inUse]
+	clock    clock
+	rooms    sync.Pool // of *[signatures.MaxMatches]signatures.Match
+	counters counters
+	proxies  proxies
+	started  time.Time
 
 	flushing sync.Mutex // one flush at a time
 
@@ -119,15 +118,15 @@ func New(config Config, deps Deps) (*Pipeline, error) {
 
 func newWithClock(config Config, deps Deps, clock clock) *Pipeline {
 	p := &Pipeline{
-		config: config, deps: deps, catalogue: deps.Set.Version(), clock: clock,
+		config: config, deps: deps, clock: clock,
 		started: clock.wall(), folds: newFolds(config.MaxFolds, config.Offline), flows: newFlows(config.MaxFolds), wake: make(chan struct{}, 1),
 	}
+	p.Use(deps.Set)
 	p.windows = newWindows(config.Window, clock)
 	if deps.Checkpoint != nil {
 		p.folds.hold = deps.Checkpoint.Sensor
 		p.marked = clock.since() - deps.Checkpoint.Every
 	}
-	p.hidden = make([]atomic.Uint64, len(deps.Set.Suppressions()))
 	p.rooms.New = func() any { return new([signatures.MaxMatches]signatures.Match) }
 	return p
 }
@@ -142,14 +141,15 @@ func (p *Pipeline) Emit(o signatures.Observation) {
 	p.settle(&o)
 	room := p.rooms.Get().(*[signatures.MaxMatches]signatures.Match)
 	defer p.rooms.Put(room)
-	matches := p.unsuppressed(&o, p.match(&o, room))
+	using := p.using.Load()
+	matches := p.unsuppressed(using, &o, p.match(using.set, &o, room))
 	if len(matches) == 0 {
 		return
 	}
 	whose := p.attribute(&o)
 	folded := make([]*fold, 0, len(matches))
 	for i := range matches {
-		folded = append(folded, p.fold(p.build(&o, &matches[i], whose), o.Time))
+		folded = append(folded, p.fold(p.build(using.set, &o, &matches[i], whose), o.Time))
 	}
 	p.follow(&o, folded)
 	if p.config.Offline {
@@ -158,15 +158,15 @@ func (p *Pipeline) Emit(o signatures.Observation) {
 }
 
 // match asks the catalogue, and counts.
-func (p *Pipeline) match(o *signatures.Observation, room *[signatures.MaxMatches]signatures.Match) []signatures.Match {
+func (p *Pipeline) match(set *signatures.Set, o *signatures.Observation, room *[signatures.MaxMatches]signatures.Match) []signatures.Match {
 	p.counters.observed(o.Kind)
 	if o.OS == "" && !isNetwork(o.Kind) {
 		o.OS = p.deps.Agent.OS
 	}
 	if o.Kind == signatures.KindApplication {
-		return p.applicationMatch(o, room)
+		return p.applicationMatch(set, o, room)
 	}
-	matches := p.deps.Set.Match(o, room[:0])
+	matches := set.Match(o, room[:0])
 	if o.Kind == signatures.KindModelFile {
 		matches = p.modelMatch(o, matches, room)
 	}

@@ -9,14 +9,14 @@ import (
 
 // unsuppressed leaves out the matches that the organisation does not want to
 // see, by the time of the observation, and counts them.
-func (p *Pipeline) unsuppressed(o *signatures.Observation, matches []signatures.Match) []signatures.Match {
-	if len(p.hidden) == 0 {
+func (p *Pipeline) unsuppressed(using *inUse, o *signatures.Observation, matches []signatures.Match) []signatures.Match {
+	if len(using.hidden) == 0 {
 		return matches
 	}
 	kept := 0
 	for i := range matches {
-		if index, suppressed := p.deps.Set.Suppressed(matches[i].Signature, o.Time); suppressed {
-			p.hidden[index].Add(1)
+		if index, suppressed := using.set.Suppressed(matches[i].Signature, o.Time); suppressed {
+			using.hidden[index].Add(1)
 			p.counters.suppressed.Add(1)
 			continue
 		}
@@ -32,9 +32,9 @@ func (p *Pipeline) unsuppressed(o *signatures.Observation, matches []signatures.
 // whoever reads the coverage must know what findings cannot show.
 func (p *Pipeline) suppressions() []finding.Blind {
 	var out []finding.Blind
-	now := p.clock.wall()
-	for i, s := range p.deps.Set.Suppressions() {
-		n := p.hidden[i].Load()
+	now, using := p.clock.wall(), p.using.Load()
+	for i, s := range using.set.Suppressions() {
+		n := using.hidden[i].Load()
 		if n == 0 && !now.Before(s.Ends()) {
 			continue
 		}

@@ -42,7 +42,7 @@ type Base struct {
 
 // DefaultBase keeps the state where the system keeps that of services.
 func DefaultBase() Base {
-	return Base{StateDir: defaultStateDir(runtime.GOOS), Channel: "endpoint", LogLevel: "info"}
+	return Base{StateDir: defaultStateDir(runtime.GOOS), Channel: "endpoint", LogLevel: "info", SignaturesKeys: []string{}}
 }
 
 func defaultStateDir(system string) string {

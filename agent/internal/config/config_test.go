@@ -133,3 +133,24 @@ func TestDefaultBase_isValidHere(t *testing.T) {
 		}
 	}
 }
+
+func TestPackKeys(t *testing.T) {
+	const key = "t4iKl9l83jyqcKuwK6SLLqA7NLSifJG7rzuXQX0u+vA="
+	f := func(says string, edit func(*Base)) {
+		t.Helper()
+		b := DefaultBase()
+		edit(&b)
+		err := b.Validate()
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+	file := filepath.Join(DefaultBase().StateDir, "signatures.pack")
+	f("", func(b *Base) { b.SignaturesPack, b.SignaturesKeys = file, []string{key, key} })
+	f("signatures_pack: missing", func(b *Base) { b.SignaturesKeys = []string{key} })
+	f("signatures_pack: missing", func(b *Base) { b.SignaturesAllowVersion = 3 })
+	f("signatures_pack: \"x.pack\" is not an absolute path", func(b *Base) { b.SignaturesPack, b.SignaturesKeys = "x.pack", []string{key} })
+	f("signatures_keys: 0 keys", func(b *Base) { b.SignaturesPack = file })
+	f("signatures_keys: 3 keys", func(b *Base) { b.SignaturesPack, b.SignaturesKeys = file, []string{key, key, key} })
+	f("signatures_keys: number 2", func(b *Base) { b.SignaturesPack, b.SignaturesKeys = file, []string{key, key[:40]} })
+}

@@ -350,3 +350,23 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestKnow_otherNamesCountFromThenOn(t *testing.T) {
+	root := tempDir(t)
+	cfg := watchConfig(root)
+	cfg.KnownNames = []string{".claude"}
+	s, out := start(t, cfg)
+	other := cfg
+	other.KnownNames = []string{".acme"}
+	s.Know(other)
+	old, now := filepath.Join(root, ".claude"), filepath.Join(root, ".acme")
+	for _, path := range []string{old, now} {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the new name", func() bool { return out.has(now) })
+	if out.has(old) {
+		t.Error("the old name is still looked for")
+	}
+}

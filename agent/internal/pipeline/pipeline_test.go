@@ -686,3 +686,30 @@ func BenchmarkEmit_folded(b *testing.B) {
 		p.Emit(o)
 	}
 }
+
+func TestUse_matchesByAnotherSetFromThenOn(t *testing.T) {
+	b := newBench(t, nil)
+	before := b.deps.Set.Version()
+	b.Emit(b.tls("api.acme.example"))
+	b.Emit(b.tls("api.other.example"))
+	set, err := signatures.Compile([]signatures.Signature{{
+		ID: "other.api", Name: "Other", Kind: signatures.AssetService, Status: "active", Confidence: 80,
+		Hosts: []signatures.HostRule{{Value: "api.other.example", Match: signatures.HostExact, Role: signatures.RoleAPI}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Use(set)
+	b.Emit(b.tls("api.acme.example"))
+	b.Emit(b.tls("api.other.example"))
+	b.mustFlush(t)
+	got := map[string]string{}
+	for _, f := range b.sink.all() {
+		got[f.Asset.SignatureID] = fmt.Sprintf("%s x%d", f.Catalogue, f.Count)
+	}
+	want := map[string]string{"acme.api": before + " x1", "other.api": set.Version() + " x1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	b.counter(t, map[string]uint64{"matches": 2, "unmatched": 2})
+}

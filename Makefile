@@ -27,6 +27,12 @@ build: compiled ## build both binaries into bin/
 compiled: ## compile the embedded signatures into the form that programs read fastest
 	@GOOS= GOARCH= go run ./signatures/cmd/compile signatures/catalogue
 
+.PHONY: pack
+pack: build ## a signed pack of the embedded signatures, bin/signatures.pack: PACK_VERSION=7 PACK_KEY=key.pem
+	@test -n "$(PACK_VERSION)" -a -n "$(PACK_KEY)" || { echo "name the version and the private key: make pack PACK_VERSION=7 PACK_KEY=key.pem" >&2; exit 2; }
+	@bin/gnomon-collector pack build --from embedded --version "$(PACK_VERSION)" --created "$$(git log -1 --format=%cI)" --expires 90d -o bin/signatures.pack >/dev/null
+	@bin/gnomon-collector pack sign --key "$(PACK_KEY)" bin/signatures.pack
+
 .PHONY: engine
 engine: ## fetch the ClickHouse engine of the embedded default (once, about 170 MB)
 	@deploy/engine/fetch >/dev/null

@@ -181,7 +181,7 @@ func TestRun_sendsFindingsAndCoverage(t *testing.T) {
 	}
 	delete(states, "file") // on, or degraded where the system has few watches
 	delete(states, "process")
-	want := map[string]string{"network": "off", "log": "off", "application": "off", "owner": "on", "pipeline": "on", "spool": "on", "export": "on", "heartbeat": "on"}
+	want := map[string]string{"network": "off", "log": "off", "application": "off", "owner": "on", "pipeline": "on", "signatures": "on", "spool": "on", "export": "on", "heartbeat": "on"}
 	if diff := cmp.Diff(want, states); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

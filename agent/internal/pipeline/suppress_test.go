@@ -100,3 +100,22 @@ func TestEmit_namesTheTenant(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestUse_keepsCountingWhatIsSuppressed(t *testing.T) {
+	known := signatures.Suppression{Signature: "acme.api", Reason: "known to all", Until: "2026-12-24"}
+	b := newBench(t, suppressing(t, known))
+	b.Emit(b.tls("api.acme.example"))
+	set, err := signatures.Compile(catalogue(t).Signatures(), signatures.Suppression{Signature: "acme.store", Reason: "new", Until: "2027-01-01"}, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Use(set)
+	b.Emit(b.tls("api.acme.example"))
+	want := []finding.Blind{
+		{Reason: "suppressed", Detail: "matches of acme.store are left out until 2027-01-01: new"},
+		{Reason: "suppressed", Count: 2, Detail: "matches of acme.api are left out until 2026-12-24: known to all"},
+	}
+	if diff := cmp.Diff(want, b.Coverage().Blind); diff != "" {
+		t.Errorf("coverage (-want +got):\n%s", diff)
+	}
+}

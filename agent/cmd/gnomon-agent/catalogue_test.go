@@ -79,7 +79,7 @@ func TestLookFor_coversTheEmbeddedCatalogue(t *testing.T) {
 	if n := lookFor(set, &config); n != 0 {
 		t.Errorf("%d file rules find no file", n)
 	}
-	if !slices.Contains(config.KnownPatterns, "github.copilot-*") || !slices.Contains(config.KnownNames, ".ollama") {
+	if !slices.Contains(config.KnownPatterns, "extensions/github.copilot-#") || !slices.Contains(config.KnownNames, ".ollama") {
 		t.Errorf("%q, %q", config.KnownPatterns, config.KnownNames)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Position is how far one file was handed over. It holds hashes, no content.
@@ -26,6 +27,11 @@ type Position struct {
 	Skipping bool   `json:"skipping,omitempty"` // Offset lies in a record whose rest is passed over
 	Broken   bool   `json:"broken,omitempty"`
 	Young    bool   `json:"young,omitempty"` // not yet known to be a copy or not
+
+	// Former is the name that the file had last, while no file has that name:
+	// whoever takes it and loses it again before the next look is found by it.
+	Former string `json:"former,omitempty"`
+	Done   bool   `json:"done,omitempty"` // read to its end and let go; kept for Former alone
 
 	used bool
 }
@@ -84,6 +90,15 @@ func (t *Tail) Positions() []Position {
 		if !f.copy {
 			list = append(list, f.position())
 		}
+	}
+	for name, p := range t.left {
+		i := slices.IndexFunc(list, func(other Position) bool { return other.identity() == p.identity() && other.Former == "" })
+		if i < 0 {
+			p.Done = true
+			list = append(list, p)
+			i = len(list) - 1
+		}
+		list[i].Former = name
 	}
 	return list
 }

@@ -294,6 +294,7 @@ func (t *Tail) settle(named map[identity]bool, now time.Time) {
 	}
 	if t.first {
 		for i := range t.saved {
+			t.inherit(&t.saved[i])
 			t.recover(&t.saved[i], now)
 		}
 		t.saved, t.known = nil, true
@@ -347,6 +348,18 @@ func (t *Tail) consider(name string, now time.Time) (identity, error) {
 	}
 	t.begin(f)
 	return id, nil
+}
+
+// inherit takes up what is known of a name that nobody had at the last look
+// before this process.
+func (t *Tail) inherit(p *Position) {
+	if p.Former != "" {
+		last := *p
+		last.Path, last.Former, last.Done = p.Former, "", false
+		t.between(&last)
+		t.leave(&last)
+	}
+	p.used = p.used || p.Done
 }
 
 // leave remembers who had a name last that nobody has now.

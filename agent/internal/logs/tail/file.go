@@ -149,17 +149,19 @@ func (t *Tail) grow() {
 	t.buffer = make([]byte, min(2*len(t.buffer), t.options.MaxRecord+sampleSize+chunk))
 }
 
-// advance moves the position behind the used bytes at the end of data.
+// advance moves the position behind the used bytes at the end of data. What it
+// notes of the file is what was read together with them: the file may be another
+// one by now.
 func (t *Tail) advance(f *file, data []byte, used int) {
 	if used == 0 {
 		return
 	}
+	if fromStart := f.offset == int64(len(data)-used); fromStart && len(f.head) < sampleSize {
+		f.head = slices.Clone(data[:min(sampleSize, len(data))])
+	}
 	f.offset += int64(used)
 	t.counters.bytes.Add(uint64(used))
 	f.foot = append(f.foot[:0], data[max(0, len(data)-sampleSize):]...)
-	if len(f.head) < sampleSize && f.offset > int64(len(f.head)) {
-		f.sampleHead()
-	}
 }
 
 // sampleHead reads the first bytes again, as far as the position reaches.

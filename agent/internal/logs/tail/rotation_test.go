@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -56,4 +58,45 @@ func TestStoppedWhileNobodyHasTheName(t *testing.T) {
 	f("twice", 20*time.Millisecond, 2)
 	f("after the old file was let go", time.Millisecond, 1)
 	f("long after", time.Millisecond, 3)
+}
+
+// rotator is a consumer that has the log rotated while its records are handed
+// over.
+type rotator struct {
+	consumer
+	rotate func()
+}
+
+func (r rotator) Record(b []byte, cut bool) {
+	r.consumer.Record(b, cut)
+	r.rotate()
+}
+
+// TestTruncatedWhileRecordsAreHandedOver holds that a file is known by what was
+// read of it, not by what stands in its place meanwhile.
+func TestTruncatedWhileRecordsAreHandedOver(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	var want []string
+	for i := range 100 {
+		want = append(want, line(i))
+	}
+	put(t, name, strings.Join(want, "\n")+"\n")
+	j := &journal{}
+	o := options(j, name)
+	rotate := sync.OnceFunc(func() {
+		add(t, name, line(100)+"\n")
+		copyFile(t, name, name+".00000001")
+		put(t, name, line(101)+"\n")
+	})
+	o.Open = func() Consumer { return rotator{consumer{j}, rotate} }
+	tail := New(o, nil)
+	for range 3 {
+		tail.Drain(t.Context())
+		time.Sleep(settleTime)
+	}
+	same(t, j.all(), append(want, line(100), line(101))...)
+	if c := tail.Counters(); c["copies"] != 1 || c["truncated_without_copy"] != 0 {
+		t.Errorf("counters %v", c)
+	}
+	tail.close()
 }

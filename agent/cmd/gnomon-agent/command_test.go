@@ -295,6 +295,46 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+func TestMatch_lists(t *testing.T) {
+	list := "# names\napi.openai.com\n\n  www.example.org\r\nhttp://%zz\nchatgpt.com\n"
+	const summary = "4 inputs: 2 match, 1 do not, 1 unreadable\n"
+	file := filepath.Join(t.TempDir(), "names")
+	if err := os.WriteFile(file, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-"}, {"--file", "-"}, {"--file", file}} {
+		r := command(t, []byte(list), append([]string{"match", "--output", "jsonl"}, args...)...)
+		var inputs []any
+		for _, line := range r.lines(t) {
+			inputs = append(inputs, line["input"])
+		}
+		if diff := cmp.Diff([]any{"api.openai.com", "chatgpt.com"}, inputs); diff != "" || r.code != exitOK {
+			t.Errorf("match %v: exit %d (-want +got):\n%s", args, r.code, diff)
+		}
+		if !strings.HasSuffix(r.err, summary) || !strings.Contains(r.err, ":5: ") {
+			t.Errorf("match %v: standard error %q", args, r.err)
+		}
+	}
+	f := func(code int, message, list string, args ...string) {
+		t.Helper()
+		if r := command(t, []byte(list), append([]string{"match"}, args...)...); r.code != code || !strings.Contains(r.err, message) {
+			t.Errorf("match %v: exit %d, %q; want %d with %q", args, r.code, r.err, code, message)
+		}
+	}
+	f(exitIncomplete, "1 inputs: 0 match, 1 do not, 0 unreadable\nincomplete: nothing in the catalogue matches any line of standard input", "www.example.org\n", "-")
+	f(exitError, "standard input holds nothing that can be matched", "", "-")
+	f(exitError, "standard input holds nothing that can be matched", "http://%zz\n", "-")
+	f(exitError, "reading standard input: line 2 has over", "x\n"+strings.Repeat("a", maxInputBytes+1), "-")
+	f(exitError, "opening the list", "", "--file", file+".absent")
+	f(exitError, "unknown command", "", "--file", file, "api.openai.com")
+
+	// A table of any length comes out in parts, whole.
+	r := command(t, []byte(strings.Repeat("api.openai.com\n", 2*tableRows+1)), "match", "-")
+	if got := strings.Count(r.out, "\napi.openai.com "); got != 2*tableRows+1 || r.code != exitOK {
+		t.Errorf("exit %d, %d rows", r.code, got)
+	}
+}
+
 func TestMatch_overlay(t *testing.T) {
 	dir := t.TempDir()
 	document := `schema: signatures/v1

@@ -16,16 +16,26 @@ import (
 
 func matchCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "match NAME|URL|PATH…", Short: "Show what would match, and why",
+		Use: "match [NAME|URL|PATH…] [--file NAMES]", Short: "Show what would match, and why",
 		Long: `match asks the catalogue alone: a host name, a URL, a path, a program or a model format is tried as
-everything it can stand for. Nothing is opened or contacted.
+everything it can stand for. Nothing is opened or contacted but the list of --file.
 
-Exit codes: 0 something matches, 3 nothing does, 1 error.`,
-		Example: "  gnomon-agent match api.openai.com https://host.example/v1/chat/completions\n  gnomon-agent match ollama ~/.ollama/models",
-		Args:    cobra.MinimumNArgs(1),
+--file reads one input a line, "-" from standard input ("match -" is the same). Empty lines and lines that
+begin with "#" are skipped. Matches are written as they come, a summary goes to standard error. A line that
+cannot be read is told with its number, counted, and does not end the run.
+
+Exit codes: 0 something matches, 3 nothing does, 1 error (a list that cannot be read, an input that makes no sense).`,
+		Example: "  gnomon-agent match api.openai.com https://host.example/v1/chat/completions\n  gnomon-agent match ollama ~/.ollama/models\n  gnomon-agent match --output jsonl - < names.txt",
+		Args: func(c *cobra.Command, inputs []string) error {
+			if c.Flags().Changed("file") {
+				return cobra.NoArgs(c, inputs)
+			}
+			return cobra.MinimumNArgs(1)(c, inputs)
+		},
 	}
 	output := outputFlag(c)
 	overlay := c.Flags().String("signatures-dir", "", "further catalogue files, *.yaml")
+	file := c.Flags().String("file", "", `a list of inputs, one a line; "-" is standard input`)
 	c.RunE = func(_ *cobra.Command, inputs []string) error {
 		asJSON, err := output()
 		if err != nil {
@@ -35,36 +45,66 @@ Exit codes: 0 something matches, 3 nothing does, 1 error.`,
 		if err != nil {
 			return err
 		}
-		var lines []matchLine
-		for _, input := range inputs {
-			found, err := matchOne(set, input)
-			if err != nil {
-				return fmt.Errorf("matching: %w", err)
-			}
-			lines = append(lines, found...)
+		m, err := newMatcher(set)
+		if err != nil {
+			return fmt.Errorf("matching: %w", err)
 		}
-		if err := printMatches(s, lines, asJSON); err != nil {
-			return err
+		p := newMatchPrinter(s.out, asJSON)
+		switch {
+		case c.Flags().Changed("file"):
+			return matchFile(s, m, p, *file)
+		case slices.Equal(inputs, []string{"-"}):
+			return matchFile(s, m, p, "-")
+		default:
+			return matchInputs(m, p, inputs)
 		}
-		if len(lines) == 0 {
-			return &incomplete{"nothing in the catalogue matches " + strings.Join(inputs, ", ")}
-		}
-		return nil
 	}
 	return c
 }
 
-// matchOne tries input as everything it can stand for; what matches more than
-// once is listed for the first.
-func matchOne(set *signatures.Set, input string) ([]matchLine, error) {
-	examples, err := signatures.ParseExample(input)
-	if err != nil {
-		return nil, err
+// matchInputs tries the inputs of a command line; all must make sense.
+func matchInputs(m *matcher, p *matchPrinter, inputs []string) error {
+	var lines []matchLine
+	for _, input := range inputs {
+		found, err := m.match(input)
+		if err != nil {
+			return fmt.Errorf("matching: %w", err)
+		}
+		lines = append(lines, found...)
 	}
-	p, err := pipeline.New(pipeline.DefaultConfig(), pipeline.Deps{
+	if err := p.print(lines); err != nil {
+		return err
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return &incomplete{"nothing in the catalogue matches " + strings.Join(inputs, ", ")}
+	}
+	return nil
+}
+
+// matcher tries inputs on the catalogue, as the agent would.
+type matcher struct {
+	set  *signatures.Set
+	line *pipeline.Pipeline
+}
+
+func newMatcher(set *signatures.Set) (*matcher, error) {
+	line, err := pipeline.New(pipeline.DefaultConfig(), pipeline.Deps{
 		Set: set, Log: slog.New(slog.DiscardHandler),
 		Agent: pipeline.Agent{OS: runtime.GOOS}, Sink: func(l []finding.Finding) (int, error) { return len(l), nil },
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &matcher{set: set, line: line}, nil
+}
+
+// match tries input as everything it can stand for; what matches more than once
+// is listed for the first.
+func (m *matcher) match(input string) ([]matchLine, error) {
+	examples, err := signatures.ParseExample(input)
 	if err != nil {
 		return nil, err
 	}
@@ -74,18 +114,18 @@ func matchOne(set *signatures.Set, input string) ([]matchLine, error) {
 		if err != nil {
 			continue // this reading of the input makes no sense; the others may
 		}
-		for _, f := range p.Find(o) {
+		for _, f := range m.line.Find(o) {
 			if f.Asset.SignatureID == "" || slices.ContainsFunc(lines, func(l matchLine) bool { return l.Asset.Signature == f.Asset.SignatureID }) {
 				continue
 			}
 			line := matchLine{Input: input, As: string(o.Kind), Asset: newAssetLine(&f.Asset), Confidence: f.Confidence, Evidence: newEvidenceLines(f.Evidence)}
 			if o.Kind == signatures.KindModelFile { // here the format is what was asked for
-				line.Asset.Key, line.Asset.Name = f.Asset.SignatureID, nameOf(set, f.Asset.SignatureID)
+				line.Asset.Key, line.Asset.Name = f.Asset.SignatureID, nameOf(m.set, f.Asset.SignatureID)
 			}
 			lines = append(lines, line)
 		}
 	}
-	return append(lines, matchFamily(set, input)...), nil
+	return append(lines, matchFamily(m.set, input)...), nil
 }
 
 // matchFamily tries input as the name of a model.
@@ -105,39 +145,8 @@ func matchFamily(set *signatures.Set, input string) []matchLine {
 }
 
 func nameOf(set *signatures.Set, id string) string {
-	for _, s := range set.Signatures() {
-		if s.ID == id {
-			return s.Name
-		}
+	if s, known := set.Lookup(id); known {
+		return s.Name
 	}
 	return id
-}
-
-func printMatches(s streams, lines []matchLine, asJSON bool) error {
-	if asJSON {
-		out := newJSONLines(s.out)
-		for _, l := range lines {
-			if err := out.write(l); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	t := newTable(s.out, "INPUT", "AS", "SIGNATURE", "NAME", "PROVIDER", "ROLE", "CONFIDENCE", "EVIDENCE", "RULE")
-	for _, l := range lines {
-		for i, e := range l.Evidence {
-			row := []string{"", "", "", "", "", "", "", e.Kind + "=" + e.Value, e.Selector}
-			if i == 0 {
-				copy(row, []string{l.Input, l.As, l.Asset.Signature, l.Asset.Name, l.Asset.Provider, l.Asset.Role, fmt.Sprint(l.Confidence)})
-			}
-			t.row(row...)
-		}
-	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("writing results: %w", err)
-	}
-	return nil
 }

@@ -58,6 +58,13 @@ test-race: build engine ## the unit tests under the race detector (needs a C com
 test-integration: build engine ## the tests from outside alone, in full length
 	GNOMON_LONG=1 go test -count=1 -timeout 60m -v -run '$(RUN)' ./integration/...
 
+.PHONY: benign
+benign: build ## hold the catalogue against 100,000 names that are no AI (needs Firefox): NAMES=FILE adds a list of yours
+	@mkdir -p .build
+	@peer=$$(cd integration/bench/matching && go mod download -json github.com/AdguardTeam/urlfilter | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	go run ./integration/cmd/benign --agent bin/gnomon-agent --keep .build/benign.txt \
+		--requests "$$peer/test/requests.json.zip" --names "$$peer/test/hosts" $(addprefix --names ,$(NAMES))
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (default 300s), one after the other
 	@.ci/fuzz $(FUZZTIME)
@@ -65,6 +72,10 @@ fuzz: ## each fuzz target for FUZZTIME (default 300s), one after the other
 .PHONY: bench
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench '$(RUN)' -benchmem ./signatures/... ./proto/... ./agent/... ./collector/...
+
+.PHONY: bench-matching
+bench-matching: compiled ## the index of host rules beside a plain map and urlfilter, at 1,000 to 1,000,000 rules
+	cd integration/bench/matching && go run .
 
 .PHONY: bench-network
 bench-network: build ## replay beside ndpiReader, tcpdump and packetbeat: CAPTURES=DIR with pcap or pcapng files

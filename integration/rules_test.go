@@ -130,20 +130,26 @@ func rules() map[string]rule {
 		},
 
 		// Outside: what is told by the built binaries.
-		"deploy":               {},
-		"integration":          {},
-		"integration/clients":  {},
-		"integration/daemon":   {},
-		"integration/fixture":  {},
-		"integration/traffic":  {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go", "golang.org/x/net/dns/dnsmessage"}},
-		"integration/cmd/demo": {ours: []string{"integration/..."}},
+		"deploy":                 {},
+		"integration":            {},
+		"integration/benign":     {ours: []string{"signatures"}},
+		"integration/clients":    {},
+		"integration/daemon":     {},
+		"integration/fixture":    {},
+		"integration/traffic":    {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go", "golang.org/x/net/dns/dnsmessage"}},
+		"integration/cmd/benign": {ours: []string{"integration/benign", "signatures/sigtest"}},
+		"integration/cmd/demo":   {ours: []string{"integration/..."}},
 
 		// Benchmarks run the built binaries, as the peers beside them.
 		"integration/bench/live": {
 			ours:    []string{"integration/daemon", "proto/otlpwire", "signatures", "signatures/catalogue"},
 			foreign: []string{"github.com/quic-go/quic-go"},
 		},
-		"integration/bench/logs":               {foreign: []string{otlp + "/logs", protobuf}},
+		"integration/bench/logs": {foreign: []string{otlp + "/logs", protobuf}},
+		"integration/bench/matching": { // a module of its own
+			ours:    []string{"signatures", "signatures/catalogue"},
+			foreign: []string{"github.com/AdguardTeam/urlfilter"},
+		},
 		"integration/bench/network":            {foreign: []string{"github.com/google/gopacket", "github.com/quic-go/quic-go"}},
 		"integration/bench/attribution":        {ours: []string{"integration/...", "proto/finding", "proto/otlpwire"}},
 		"integration/bench/attribution/client": {},

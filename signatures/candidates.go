@@ -26,10 +26,10 @@ func (c *candidates) add(signature int32, h Hit) {
 	}
 	switch {
 	case len(c.list)-c.start < MaxMatches:
-		c.list = append(c.list, Match{Signature: sig})
+		c.list = append(c.list, Match{Signature: sig, Confidence: c.set.confidences[signature]})
 		c.list[len(c.list)-1].add(h)
 	case loser != nil && !h.Weak:
-		*loser = Match{Signature: sig}
+		*loser = Match{Signature: sig, Confidence: c.set.confidences[signature]}
 		loser.add(h)
 	}
 }

@@ -2,6 +2,7 @@ package signatures
 
 import (
 	"fmt"
+	"hash/maphash"
 	"strings"
 )
 
@@ -11,40 +12,91 @@ const maxHostLabels = 10
 
 // hostIndex finds the host rules for a name. It is a label trie laid flat into
 // one open-addressing hash table: a node for each rule and for each name of two
-// or more labels above a rule. The hash runs over the name from its end, so one
-// pass over the bytes yields the hash at every label boundary, and a name whose
-// last two labels lead nowhere (most names) costs one probe.
+// or more labels above a rule. A name is looked up from its end, label by label,
+// so a name whose last two labels lead nowhere (most names) costs one hash of
+// those and one probe.
 //
 // A wildcard rule is stored under its own text, "*" included, and marks the
-// name right of its "*"; where the walk meets that mark, it hashes the name once
-// more with "*" in place of the next label.
+// name right of its "*"; where the walk meets that mark, it looks the name up
+// once more with "*" in place of the next label.
+//
+// With many rules it is fetching memory that takes the time. So a filter of a few
+// bits a node, small enough for a near cache, ends most walks; a slot holds
+// half of the hash, which all but settles the question, and says whether there
+// is any use in looking at the node or further down; names are compared only
+// where a rule hangs on it. No two nodes that one probe can meet have the same
+// half of the hash: the seed is chosen so. Nodes and rules point by offsets into
+// one text, that of the selectors: a name is the end of one.
 type hostIndex struct {
-	slots []hostSlot // power of two
-	shift uint8      // 64 minus log2(len(slots))
-	nodes []hostNode
-	refs  []hostRef
+	seed   maphash.Seed
+	filter []uint64   // one bit set for each node, at a place by its hash; power of two
+	slots  []hostSlot // power of two, at most three quarters of them taken
+	nodes  []hostNode
+	refs   []hostRef
+	sorts  []hostSort // those that hostRef.sort stands for
+	text   string
 }
 
 type hostSlot struct {
-	hash uint64
-	node int32 // index into nodes plus one; 0 is free
+	tag  uint32 // of the hash, the half that does not choose the slot; 0 with node 0 is free
+	node uint32 // index into nodes plus one, above the flags; 0 is free
 }
 
+// Flags of a node, as a slot has them too.
+const (
+	flagSuffix = 1 << iota // it has suffix rules
+	flagStar               // a wildcard rule continues left of it
+	flagMore               // there are nodes of longer names below it
+	flagBits   = iota
+	flagMask   = 1<<flagBits - 1
+)
+
+// hostNode is a name. Its rules stand together in hostIndex.refs, exact ones
+// first, then suffixes, then wildcards.
 type hostNode struct {
-	name                    string
-	exact, suffix, wildcard span
-	star                    bool  // a wildcard rule continues left of this name
-	up                      int32 // the nearest shorter name with suffix rules, -1 where there is none
+	name                    uint32 // offset in the text
+	first                   int32  // index into refs
+	up                      int32  // the nearest shorter name with suffix rules, -1 where there is none
+	exact, suffix, wildcard uint16 // how many
+	size                    uint8  // bytes of the name
+	flags                   uint8
 }
 
 // span is a run of hostIndex.refs.
 type span struct{ start, count int32 }
 
-// hostRef is one host rule of one signature.
+func (n *hostNode) exactRules() span  { return span{n.first, int32(n.exact)} }
+func (n *hostNode) suffixRules() span { return span{n.first + int32(n.exact), int32(n.suffix)} }
+func (n *hostNode) wildcardRules() span {
+	return span{n.first + int32(n.exact) + int32(n.suffix), int32(n.wildcard)}
+}
+
+// of returns how many rules of a kind n has, to be counted up.
+func (n *hostNode) of(match HostMatch) *uint16 {
+	switch match {
+	case HostExact:
+		return &n.exact
+	case HostSuffix:
+		return &n.suffix
+	default:
+		return &n.wildcard
+	}
+}
+
+// hostRef is one host rule of one signature: what matching needs of it.
 type hostRef struct {
 	signature int32
-	rule      *HostRule
-	selector  string
+	text      uint32 // offset of the selector
+	size      uint16 // bytes of the selector
+	sort      uint8  // index into hostIndex.sorts
+	shared    bool
+}
+
+// hostSort is what many host rules have in common: their role, and what the "*"
+// of a wildcard names.
+type hostSort struct {
+	role  HostRole
+	label string
 }
 
 // hostFound is what the walk met on its way, enough to list the rules of a name
@@ -56,18 +108,14 @@ type hostFound struct {
 	count     int
 }
 
+// Limits of the index: what its narrow fields hold.
 const (
-	hashStart = 0xcbf29ce484222325 // FNV-1a, 64 bits
-	hashPrime = 0x00000100000001b3
-	hashSlot  = 0x9e3779b97f4a7c15 // spreads the hash over the slots
+	filterBits      = 12        // of a node, at least
+	maxHostRules    = 1<<16 - 1 // of one kind for one name
+	maxHostNodes    = 1<<(32-flagBits) - 2
+	maxHostSorts    = 1 << 8
+	maxSelectorText = 1<<32 - 1
 )
-
-func hashBack(h uint64, s string) uint64 {
-	for i := len(s) - 1; i >= 0; i-- {
-		h = (h ^ uint64(s[i])) * hashPrime
-	}
-	return h
-}
 
 // checkHostValue says what keeps value from being a rule of kind match.
 func checkHostValue(value string, match HostMatch) error {
@@ -105,157 +153,6 @@ func checkHostValue(value string, match HostMatch) error {
 		return fmt.Errorf("%q matches too much: a suffix has at least two labels", value)
 	}
 	return nil
-}
-
-// hostKey is a rule's place: its name and how it compares.
-type hostKey struct {
-	name  string
-	match HostMatch
-}
-
-// newHostIndex builds the index over the rules in groups; every rule has passed
-// checkHostValue.
-func newHostIndex(order []hostKey, groups map[hostKey][]hostRef) *hostIndex {
-	x := &hostIndex{}
-	at := map[string]int32{}
-	node := func(name string) *hostNode {
-		i, ok := at[name]
-		if !ok {
-			i = int32(len(x.nodes))
-			at[name] = i
-			x.nodes = append(x.nodes, hostNode{name: name, up: -1})
-		}
-		return &x.nodes[i]
-	}
-	for _, key := range order {
-		refs := groups[key]
-		run := span{int32(len(x.refs)), int32(len(refs))}
-		x.refs = append(x.refs, refs...)
-		above := key.name
-		switch key.match {
-		case HostExact:
-			node(key.name).exact = run
-		case HostSuffix:
-			node(key.name).suffix = run
-		case HostWildcard:
-			node(key.name).wildcard = run
-			_, tail, _ := strings.Cut(key.name, "*.")
-			node(tail).star = true
-			above = tail
-		}
-		for {
-			_, rest, _ := strings.Cut(above, ".")
-			if !strings.Contains(rest, ".") {
-				break
-			}
-			node(rest)
-			above = rest
-		}
-	}
-	for i := range x.nodes {
-		x.nodes[i].up = x.parent(x.nodes[i].name, at)
-	}
-	x.fill()
-	return x
-}
-
-// parent returns the nearest name above name that has suffix rules.
-func (x *hostIndex) parent(name string, at map[string]int32) int32 {
-	for {
-		_, rest, found := strings.Cut(name, ".")
-		if !found {
-			return -1
-		}
-		if i, ok := at[rest]; ok && x.nodes[i].suffix.count > 0 {
-			return i
-		}
-		name = rest
-	}
-}
-
-// fill lays the nodes into the table, at most half full.
-func (x *hostIndex) fill() {
-	bits := uint8(3)
-	for 1<<bits < 2*len(x.nodes) {
-		bits++
-	}
-	x.shift = 64 - bits
-	x.slots = make([]hostSlot, 1<<bits)
-	for i := range x.nodes {
-		h := hashBack(hashStart, x.nodes[i].name)
-		at := h * hashSlot >> x.shift
-		for x.slots[at].node != 0 {
-			at = (at + 1) & uint64(len(x.slots)-1)
-		}
-		x.slots[at] = hostSlot{h, int32(i + 1)}
-	}
-}
-
-// find returns the node called left + middle + right, -1 where there is none.
-// middle is "" or the text that stands in for a label.
-func (x *hostIndex) find(h uint64, left, middle, right string) int32 {
-	at := h * hashSlot >> x.shift
-	for {
-		slot := &x.slots[at]
-		if slot.node == 0 {
-			return -1
-		}
-		if slot.hash == h {
-			name := x.nodes[slot.node-1].name
-			if len(name) == len(left)+len(middle)+len(right) &&
-				name[:len(left)] == left && name[len(left):len(left)+len(middle)] == middle && name[len(left)+len(middle):] == right {
-				return slot.node - 1
-			}
-		}
-		at = (at + 1) & uint64(len(x.slots)-1)
-	}
-}
-
-// lookup walks name from its end. found is filled anew; it says false where no
-// rule matches.
-func (x *hostIndex) lookup(name string, found *hostFound) bool {
-	found.full, found.suffix, found.count = -1, -1, 0
-	h, labels := uint64(hashStart), 0
-	for i := len(name) - 1; i >= 0; i-- {
-		h = (h ^ uint64(name[i])) * hashPrime
-		if i > 0 && name[i-1] != '.' {
-			continue
-		}
-		labels++
-		if labels == 1 && i > 0 {
-			continue // no rule covers a top-level domain
-		}
-		n := x.find(h, "", "", name[i:])
-		if n < 0 {
-			break
-		}
-		node := &x.nodes[n]
-		if i == 0 {
-			found.full = n
-			break
-		}
-		if node.suffix.count > 0 {
-			found.suffix = n
-		}
-		if node.star {
-			x.wildcard(h, name, i, found)
-		}
-	}
-	return found.full >= 0 || found.suffix >= 0 || found.count > 0
-}
-
-// wildcard looks for a rule that has "*" in place of the label left of
-// name[tail:], and notes it. h is the hash of name[tail:].
-func (x *hostIndex) wildcard(h uint64, name string, tail int, found *hostFound) {
-	start := strings.LastIndexByte(name[:tail-1], '.') + 1
-	if start == tail-1 || found.count == len(found.wildcards) {
-		return // an empty label; the second cannot happen, see maxHostLabels
-	}
-	h = hashBack(hashBack(h, "*."), name[:start])
-	if n := x.find(h, name[:start], "*.", name[tail:]); n >= 0 && x.nodes[n].wildcard.count > 0 {
-		found.wildcards[found.count] = n
-		found.count++
-	}
 }
 
 // starOf returns what stands for the "*" of a wildcard in a name that it

@@ -71,7 +71,8 @@ func (m *Match) add(h Hit) {
 	}
 }
 
-// conclude sorts the hits and works out the confidence; it says false where the
+// conclude sorts the hits and works out the confidence, which was that of the
+// signature till now. It says false where the
 // hits are no match: fewer than one strong or two weak ones.
 func (m *Match) conclude() bool {
 	strong, used := 0, false
@@ -81,7 +82,6 @@ func (m *Match) conclude() bool {
 			used = used || h.Role == "" && h.Evidence != EvidenceHTTPPath || h.Role != "" && h.Role.IsUse()
 		}
 	}
-	m.Confidence = m.Signature.Confidence
 	switch {
 	case strong > 0 && !used && m.Role() != "":
 		m.Confidence = min(m.Confidence, confidenceOfRole)
@@ -90,7 +90,9 @@ func (m *Match) conclude() bool {
 	case strong == 0:
 		m.Confidence = min(m.Confidence, confidenceOfWeak)
 	}
-	slices.SortStableFunc(m.Hits[:m.HitCount], func(a, b Hit) int { return -boolOrder(!a.Weak, !b.Weak) })
+	if m.HitCount > 1 {
+		slices.SortStableFunc(m.Hits[:m.HitCount], func(a, b Hit) int { return -boolOrder(!a.Weak, !b.Weak) })
+	}
 	return true
 }
 

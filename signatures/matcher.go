@@ -37,22 +37,22 @@ func (s *Set) matchHost(o *Observation, found *hostFound, into []Match) []Match 
 	before := len(into)
 	if found.full >= 0 {
 		node := &s.hosts.nodes[found.full]
-		if into = s.matchLevel(o, node.exact, into); len(into) > before {
+		if into = s.matchLevel(o, node.exactRules(), into); len(into) > before {
 			return into
 		}
-		if into = s.matchLevel(o, node.suffix, into); len(into) > before {
+		if into = s.matchLevel(o, node.suffixRules(), into); len(into) > before {
 			return into
 		}
 	}
 	for i := found.count - 1; i >= 0; i-- { // the last has the longest name right of its "*"
-		if into = s.matchLevel(o, s.hosts.nodes[found.wildcards[i]].wildcard, into); len(into) > before {
+		if into = s.matchLevel(o, s.hosts.nodes[found.wildcards[i]].wildcardRules(), into); len(into) > before {
 			return into
 		}
 	}
 	n := found.suffix
 	for n >= 0 {
 		node := &s.hosts.nodes[n]
-		if into = s.matchLevel(o, node.suffix, into); len(into) > before {
+		if into = s.matchLevel(o, node.suffixRules(), into); len(into) > before {
 			return into
 		}
 		n = node.up
@@ -67,7 +67,7 @@ func (s *Set) matchLevel(o *Observation, run span, into []Match) []Match {
 	refs := s.hosts.refs[run.start : run.start+run.count]
 	weight := 0
 	for i := range refs {
-		if refs[i].rule.Shared && o.Path != "" {
+		if refs[i].shared && o.Path != "" {
 			if p := best(s.pathsOf[refs[i].signature], o.Method, o.Path, false); p != nil {
 				weight = max(weight, p.weight)
 			}
@@ -76,19 +76,20 @@ func (s *Set) matchLevel(o *Observation, run span, into []Match) []Match {
 	c := candidates{set: s, list: into, start: len(into)}
 	for i := range refs {
 		ref := &refs[i]
-		if ref.rule.Shared != (weight > 0) {
+		if ref.shared != (weight > 0) {
 			continue
 		}
 		var path *pathRule
 		if o.Path != "" {
-			path = best(s.pathsOf[ref.signature], o.Method, o.Path, !ref.rule.Shared)
+			path = best(s.pathsOf[ref.signature], o.Method, o.Path, !ref.shared)
 		}
-		if ref.rule.Shared && (path == nil || path.weight < weight) {
+		if ref.shared && (path == nil || path.weight < weight) {
 			continue
 		}
-		hit := Hit{Evidence: nameEvidence(o), Value: o.Name, Selector: ref.selector, Role: ref.rule.Role}
-		if ref.rule.Label != "" {
-			hit.Label, hit.LabelKind = starOf(ref.rule.Value, o.Name), ref.rule.Label
+		sort := &s.hosts.sorts[ref.sort]
+		hit := Hit{Evidence: nameEvidence(o), Value: o.Name, Selector: s.hosts.selector(ref), Role: sort.role}
+		if sort.label != "" {
+			hit.Label, hit.LabelKind = starOf(hit.Selector[len(hostSelector(HostWildcard)):], o.Name), sort.label
 		}
 		c.add(ref.signature, hit)
 		if path != nil {

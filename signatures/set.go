@@ -13,6 +13,8 @@ type Set struct {
 	signatures []Signature // in id order
 	version    string
 
+	confidences []uint8 // of the signatures, beside each other
+
 	hosts     *hostIndex
 	paths     *pathIndex
 	pathsOf   [][]pathRule // of each signature
@@ -68,45 +70,38 @@ func Compile(list []Signature, suppressions ...Suppression) (*Set, error) {
 // CompileAs is Compile for a list of which the [Version] was computed before.
 func CompileAs(list []Signature, version string) (*Set, error) {
 	s := &Set{
-		version:    version,
-		signatures: slices.Clone(list),
-		paths:      newPathIndex(),
-		pathsOf:    make([][]pathRule, len(list)),
-		portsOf:    map[*Signature][]portRule{},
-		processes:  newProcessIndex(),
-		arguments:  newArgumentIndex(),
-		files:      newFileIndex(),
-		formats:    map[string][]namedRule{},
-		providers:  map[string][]namedRule{},
-		models:     newModelIndex(),
+		version:     version,
+		signatures:  slices.Clone(list),
+		paths:       newPathIndex(),
+		confidences: make([]uint8, len(list)),
+		pathsOf:     make([][]pathRule, len(list)),
+		portsOf:     map[*Signature][]portRule{},
+		processes:   newProcessIndex(),
+		arguments:   newArgumentIndex(),
+		files:       newFileIndex(),
+		formats:     map[string][]namedRule{},
+		providers:   map[string][]namedRule{},
+		models:      newModelIndex(),
 	}
 	slices.SortStableFunc(s.signatures, func(a, b Signature) int { return cmp.Compare(a.ID, b.ID) })
-	var order []hostKey
-	groups := map[hostKey][]hostRef{}
 	for i := range s.signatures {
 		sig := &s.signatures[i]
 		if i > 0 && s.signatures[i-1].ID == sig.ID {
 			return nil, fmt.Errorf("compiling signatures: the id %s is given twice (%s and %s)", sig.ID, origin(&s.signatures[i-1]), origin(sig))
 		}
+		s.confidences[i] = sig.Confidence
 		if !sig.IsEnabled() {
 			continue
-		}
-		for h := range sig.Hosts {
-			rule := &sig.Hosts[h]
-			if err := checkHostValue(rule.Value, rule.Match); err != nil {
-				return nil, fmt.Errorf("compiling signature %s: host rule: %w", sig.ID, err)
-			}
-			key := hostKey{rule.Value, rule.Match}
-			if _, known := groups[key]; !known {
-				order = append(order, key)
-			}
-			groups[key] = append(groups[key], hostRef{int32(i), rule, "host " + string(rule.Match) + " " + rule.Value})
 		}
 		if err := s.addRules(int32(i), sig); err != nil {
 			return nil, fmt.Errorf("compiling signature %s: %w", sig.ID, err)
 		}
 	}
-	s.hosts = newHostIndex(order, groups)
+	hosts, err := newHostIndex(s.signatures)
+	if err != nil {
+		return nil, err
+	}
+	s.hosts = hosts
 	return s, nil
 }
 

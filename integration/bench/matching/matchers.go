@@ -29,6 +29,9 @@ func gnomon(w *world) (func(from, to int) int, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The set has a list of its own, with the same texts: the one that it was
+	// compiled from is let go, as the agent does.
+	w.list = set.Signatures()
 	into := make([]signatures.Match, 0, signatures.MaxMatches)
 	o := signatures.Observation{Kind: signatures.KindTLS, NameEvidence: signatures.EvidenceTLS}
 	return func(from, to int) (matched int) {

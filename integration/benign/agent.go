@@ -37,18 +37,26 @@ func Ask(ctx context.Context, agent string, names, prefixes []string) ([]Hit, er
 	return parseHits(out.Bytes())
 }
 
-// parseHits reads what the agent writes. A name of the list is also tried as a
-// program and a file: that counts as a hit too.
+// asHost is how the agent says that it took an input for the name of a server.
+// The command tries a name as a program, a file and a model as well, which no
+// sensor does.
+const asHost = "tls"
+
+// parseHits reads what the agent writes of names that it took for hosts.
 func parseHits(lines []byte) ([]Hit, error) {
 	var hits []Hit
 	for decoder := json.NewDecoder(bytes.NewReader(lines)); decoder.More(); {
 		var line struct {
 			Input    string
+			As       string
 			Asset    struct{ Signature string }
 			Evidence []struct{ Selector string }
 		}
 		if err := decoder.Decode(&line); err != nil {
 			return nil, fmt.Errorf("reading what the agent wrote: %w", err)
+		}
+		if line.As != asHost {
+			continue
 		}
 		hit := Hit{Name: line.Input, Signature: line.Asset.Signature}
 		if len(line.Evidence) > 0 {

@@ -288,7 +288,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestParseHits(t *testing.T) {
-	hits, err := parseHits([]byte(`{"input":"llama-3.example","as":"model","asset":{"signature":"meta.llama-3"}}`+"\n"+`{"input":"a.example","as":"tls","asset":{"signature":"acme.api"},"evidence":[{"selector":"host exact a.example"}]}` + "\n"))
+	hits, err := parseHits([]byte(`{"input":"llama-3.example","as":"model","asset":{"signature":"meta.llama-3"}}` + "\n" + `{"input":"a.example","as":"tls","asset":{"signature":"acme.api"},"evidence":[{"selector":"host exact a.example"}]}` + "\n"))
 	if diff := cmp.Diff([]Hit{{"a.example", "acme.api", "host exact a.example"}}, hits); diff != "" || err != nil {
 		t.Error(err, diff)
 	}

@@ -30,8 +30,8 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 9, "rounds of every matcher")
-	length := flag.Duration("round", 300*time.Millisecond, "how long a round takes")
+	rounds := flag.Int("rounds", 15, "rounds of every matcher")
+	length := flag.Duration("round", 150*time.Millisecond, "how long a round takes")
 	flag.Parse()
 	if err := run(*rounds, *length); err != nil {
 		fmt.Fprintln(os.Stderr, "matching:", err)

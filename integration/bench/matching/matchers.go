@@ -45,12 +45,9 @@ func gnomon(w *world) (func(from, to int) int, error) {
 	}, nil
 }
 
-// each calls f for the enabled rules that need no path.
+// each calls f for every rule.
 func each(w *world, f func(r *signatures.HostRule)) {
 	for i := range w.list {
-		if e := w.list[i].Enabled; e != nil && !*e {
-			continue
-		}
 		for h := range w.list[i].Hosts {
 			f(&w.list[i].Hosts[h])
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/gnomon-ai/gnomon/signatures"
@@ -32,15 +33,13 @@ func newWorld(n int) (*world, error) {
 		if err != nil {
 			return nil, fmt.Errorf("loading the catalogue: %w", err)
 		}
-		w.list = list
+		w.list = hostsAlone(list)
 	} else {
 		w.list = synthetic(random, n)
 	}
 	var hosts []signatures.HostRule
 	for i := range w.list {
-		if e := w.list[i].Enabled; e == nil || *e {
-			hosts = append(hosts, w.list[i].Hosts...)
-		}
+		hosts = append(hosts, w.list[i].Hosts...)
 	}
 	w.rules = len(hosts)
 	for i := range namesAsked {
@@ -63,18 +62,30 @@ func newWorld(n int) (*world, error) {
 	return w, nil
 }
 
+// hostsAlone returns the enabled signatures that have host rules, without any
+// other rules, so that all matchers hold the same. Rules of shared hosts, which
+// need a path, are left out.
+func hostsAlone(list []signatures.Signature) []signatures.Signature {
+	var out []signatures.Signature
+	for i := range list {
+		sig := &list[i]
+		hosts := slices.DeleteFunc(slices.Clone(sig.Hosts), func(r signatures.HostRule) bool { return r.Shared })
+		if sig.IsEnabled() && len(hosts) > 0 {
+			out = append(out, signatures.Signature{ID: sig.ID, Name: sig.Name, Kind: sig.Kind, Status: sig.Status, Confidence: sig.Confidence, Hosts: hosts})
+		}
+	}
+	return slices.Clone(out) // without room, which the measure of the heap would see go
+}
+
 // hit makes a name that one of hosts matches.
 func hit(random *rand.Rand, hosts []signatures.HostRule) string {
-	for {
-		switch r := hosts[random.IntN(len(hosts))]; {
-		case r.Shared: // would need a path
-		case r.Match == signatures.HostWildcard:
-			return strings.Replace(r.Value, "*", "eu-west-1", 1)
-		case r.Match == signatures.HostSuffix:
-			return "www." + r.Value
-		default:
-			return r.Value
-		}
+	switch r := hosts[random.IntN(len(hosts))]; r.Match {
+	case signatures.HostWildcard:
+		return strings.Replace(r.Value, "*", "eu-west-1", 1)
+	case signatures.HostSuffix:
+		return "www." + r.Value
+	default:
+		return r.Value
 	}
 }
 

@@ -89,7 +89,7 @@ func saveMemory() {
 // it would, about what the default limits take when all are reached; and how
 // much it lets the heap grow below that.
 const (
-	replayMemory    = 76 << 20
+	replayMemory    = 70 << 20
 	replayGCPercent = 200
 )
 

@@ -63,7 +63,7 @@ func Examples(list []signatures.Signature) []Problem {
 	}
 	r := &runner{set: set}
 	for i := range set.Signatures() {
-		if sig := &set.Signatures()[i]; sig.Enabled == nil || *sig.Enabled {
+		if sig := &set.Signatures()[i]; sig.IsEnabled() {
 			r.examples(set, sig, true)
 		}
 	}

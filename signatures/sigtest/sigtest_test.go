@@ -20,6 +20,9 @@ func TestCatalogue(t *testing.T) {
 	for _, p := range Run(list) {
 		t.Error(p)
 	}
+	for _, p := range Examples(list) {
+		t.Errorf("of the examples alone: %v", p)
+	}
 }
 
 // TestCatalogueHasNoPublicSuffix holds the suffix rules against the whole Public

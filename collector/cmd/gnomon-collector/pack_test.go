@@ -155,6 +155,10 @@ func TestPackOfTheEmbeddedSignatures(t *testing.T) {
 	if got := must(t, "pack", "diff", "embedded", file); got != "0 added, 0 removed, 0 changed\n" {
 		t.Errorf("a pack of the program's own signatures differs from them:\n%s", got)
 	}
+	key := filepath.Join(t.TempDir(), "key.pem")
+	public := strings.TrimSpace(must(t, "pack", "keygen", "-o", key))
+	must(t, "pack", "sign", "--key", key, file)
+	must(t, "pack", "verify", "--key", public, file)
 }
 
 func TestPackBuildRefusesWhatFails(t *testing.T) {
